@@ -1,0 +1,121 @@
+"""Work that could block for ever, done in a child that cannot outlive its time.
+
+A thread would not do: a read from a dead disk cannot be interrupted, and a C library that waits
+holds the interpreter. A child can be left behind.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Work = Callable[[], bytes]
+
+_HIGHEST_DESCRIPTOR = 1024
+_CHUNK = 65536
+_BURIAL = 0.1
+# Exit status of a child whose work raised.
+_RAISED = 70
+
+
+def call(work: Work, seconds: float) -> bytes | None:
+    """Return what `work` returns, run in a child, or None when it failed or took too long (s).
+
+    Raises OSError when there is no process to be had.
+    """
+    reader, writer = os.pipe()
+    try:
+        pid = os.fork()
+    except OSError:
+        os.close(reader)
+        os.close(writer)
+        raise
+    if pid == 0:
+        _child(work, seconds, writer)
+    os.close(writer)
+    try:
+        data = _read_all(reader, time.monotonic() + seconds)
+    finally:
+        os.close(reader)
+    if data is None:
+        _bury(pid)
+        return None
+    return data if os.waitpid(pid, 0)[1] == 0 else None
+
+
+def spawn(work: Callable[[], object], seconds: float) -> None:
+    """Start `work` in a child that is killed after `seconds`, and do not wait for it.
+
+    Does nothing when there is no process to be had.
+    """
+    try:
+        pid = os.fork()
+    except OSError:
+        return
+    if pid == 0:
+
+        def silent() -> bytes:
+            work()
+            return b""
+
+        _child(silent, seconds, None)
+
+
+def _child(work: Work, seconds: float, writer: int | None) -> None:
+    status = _RAISED
+    try:
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        _detach(writer)
+        data = work()
+        while writer is not None and data:
+            data = data[os.write(writer, data) :]
+        status = 0
+    finally:
+        # Nothing of the parent may run twice: no exception handler, no buffer, no lock of its.
+        os._exit(status)
+
+
+def _detach(keep: int | None) -> None:
+    """Leave the terminal and let go of every descriptor of the parent but `keep`.
+
+    Whoever reads our output waits for its end, and a lock lasts until the last holder lets go:
+    a child stuck in the kernel must keep neither.
+    """
+    os.setsid()
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(null, descriptor)
+    first = 3
+    if keep is not None:
+        os.closerange(first, keep)
+        first = keep + 1
+    os.closerange(first, _HIGHEST_DESCRIPTOR)
+
+
+def _read_all(reader: int, deadline: float) -> bytes | None:
+    poll = select.poll()
+    poll.register(reader, select.POLLIN)
+    chunks: list[bytes] = []
+    while True:
+        left = deadline - time.monotonic()
+        if left <= 0 or not poll.poll(left * 1000):
+            return None
+        chunk = os.read(reader, _CHUNK)
+        if not chunk:
+            return b"".join(chunks)
+        chunks.append(chunk)
+
+
+def _bury(pid: int) -> None:
+    """Kill the child and give it a moment to be gone; one stuck in the kernel is left behind."""
+    os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + _BURIAL
+    while not os.waitpid(pid, os.WNOHANG)[0] and time.monotonic() < deadline:
+        time.sleep(_BURIAL / 50)

@@ -1,0 +1,61 @@
+"""A person's word that trading may resume, and why."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from ess import latch
+from ess.console import stdin_is_terminal
+from ess.errors import ReleaseError
+from ess.text import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ess.config import Config
+    from ess.console import Console
+    from ess.paths import Paths
+    from ess.plan import Order
+
+WORD = "release"
+NOT_GIVEN = "not given"
+
+
+def permission(
+    console: Console, paths: Paths, units: Sequence[str], order: Order, settings: Config
+) -> str:
+    """Return the reason for the release once a person has agreed to it. Raises ReleaseError.
+
+    Off a terminal nobody is asked: the command itself is the agreement.
+    """
+    reason = clean(order.reason or "")
+    if console.interactive and stdin_is_terminal() and not order.confirmed:
+        _explain(console, paths, units)
+        if _ask(console, f'Type "{WORD}" to resume trading: ') != WORD:
+            raise ReleaseError("not released")
+        reason = reason or _ask(console, "Reason: ")
+    if not reason and settings.require_reason:
+        raise ReleaseError(
+            "release refused: a reason is required (QT_ESS_REQUIRE_REASON=yes)",
+            'add --reason "why it is safe to trade again"',
+        )
+    return reason or NOT_GIVEN
+
+
+def _explain(console: Console, paths: Paths, units: Sequence[str]) -> None:
+    note = latch.read(paths)
+    console.out(console.paint("ESS STATUS: ACTIVE", "bad"))
+    console.out(f"  since   {note.get('at', 'unknown')}, by {note.get('operator', 'unknown')}")
+    console.out(f"  why     {note.get('reason') or 'no reason written'}")
+    console.out("This releases the latch and starts, in this order:")
+    for unit in units or ("nothing",):
+        console.out(f"  {unit}")
+
+
+def _ask(console: Console, question: str) -> str:
+    console.raw(question)
+    answer = sys.stdin.readline()
+    if not answer.endswith("\n"):
+        console.out()
+    return clean(answer)

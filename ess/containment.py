@@ -1,0 +1,66 @@
+"""Whether trading is down, measured: what lives in its cgroups, and what is queued to start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ess import cgroup, names
+from ess.errors import CgroupError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ess.cgroup import Cgroup
+    from ess.manager import Job, Manager
+    from ess.paths import Paths
+
+_MOVING = ("activating", "deactivating")
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look at the trading cgroups; `error` says why it is not known what else lives."""
+
+    alive: tuple[Cgroup, ...]
+    error: str = ""
+
+    @property
+    def empty(self) -> bool:
+        """Nothing lives, and that is known."""
+        return not self.alive and not self.error
+
+
+def look(paths: Paths, patterns: Sequence[str]) -> Look:
+    """Return which trading units have a living process. Raises nothing."""
+    try:
+        found = cgroup.find(cgroup.root(paths.cgroup_mount), patterns)
+    except CgroupError as error:
+        return Look((), str(error))
+    alive, errors = [], []
+    for group in found:
+        try:
+            if cgroup.populated(group):
+                alive.append(group)
+        except CgroupError as error:
+            errors.append(str(error))
+    return Look(tuple(alive), "; ".join(errors[:1]))
+
+
+def queued_starts(manager: Manager, patterns: Sequence[str]) -> list[Job]:
+    """Return the jobs that end with a trading unit running. Raises ManagerError."""
+    return [job for job in manager.jobs() if job.starts and names.matches_any(patterns, job.unit)]
+
+
+def coming(manager: Manager, patterns: Sequence[str]) -> list[str]:
+    """Return the trading units that may have a process in a moment, though they have none now.
+
+    Queued to start; waiting for their restart; or between ExecStop= and ExecStopPost=: in neither
+    is an empty cgroup a proof. Raises ManagerError.
+    """
+    units = {job.unit for job in queued_starts(manager, patterns)}
+    globs = [pattern for pattern in patterns if names.is_pattern(pattern)]
+    known = [pattern for pattern in patterns if pattern not in globs]
+    known += manager.matching(globs) if globs else []
+    states = manager.show(known, ["ActiveState"])
+    return sorted(units.union(unit for unit in known if states[unit].get("ActiveState") in _MOVING))

@@ -1,0 +1,91 @@
+"""Everything that can be wrong with the stop: a stable code, how bad it is, and what follows from
+it. The codes are for scripts and the runbook; the words may change.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Severity(Enum):
+    """An error disarms; a warning does not."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong: where, what, and the command that mends it."""
+
+    code: str
+    where: str
+    message: str
+    fix: str
+
+    @property
+    def severity(self) -> Severity:
+        """How bad it is."""
+        return CATALOGUE[self.code][0]
+
+    @property
+    def meaning(self) -> str:
+        """What follows from it."""
+        return CATALOGUE[self.code][1]
+
+
+_E, _W = Severity.ERROR, Severity.WARNING
+CATALOGUE: dict[str, tuple[Severity, str]] = {
+    "latch-unreadable": (_E, "It cannot be seen whether trading is stopped; taken as stopped."),
+    "systemd-silent": (_E, "Nothing is known about the units; systemd may not act on the flag."),
+    "path-missing": (_E, "Nothing watches the flag."),
+    "path-stopped": (_E, "Nothing watches the flag until the sentry starts it again."),
+    "path-failed": (_E, "Nothing watches the flag until the sentry starts it again."),
+    "path-masked": (_E, "Nothing watches the flag."),
+    "path-disabled": (_E, "After the next boot nothing watches the flag."),
+    "halt-path-missing": (_E, "The fast first stop does not happen."),
+    "halt-path-stopped": (_E, "The fast first stop does not happen."),
+    "halt-path-failed": (_E, "The fast first stop does not happen."),
+    "halt-path-masked": (_E, "The fast first stop does not happen."),
+    "halt-path-disabled": (_E, "After the next boot the fast first stop does not happen."),
+    "sentry-missing": (_E, "Nothing notices when the watch of the flag dies."),
+    "sentry-stopped": (_E, "Nothing notices when the watch of the flag dies."),
+    "sentry-failed": (_E, "Nothing notices when the watch of the flag dies."),
+    "sentry-masked": (_E, "Nothing notices when the watch of the flag dies."),
+    "sentry-disabled": (_E, "After the next boot nothing notices when the watch dies."),
+    "drill-timer-missing": (_W, "The weekly drill does not run."),
+    "drill-timer-stopped": (_W, "The weekly drill does not run."),
+    "drill-timer-failed": (_W, "The weekly drill does not run."),
+    "drill-timer-masked": (_W, "The weekly drill does not run."),
+    "drill-timer-disabled": (_W, "After the next boot the weekly drill does not run."),
+    "unit-missing": (_E, "A part of the stop is not there."),
+    "unit-altered": (_E, "What runs in an emergency is not what was installed and drilled."),
+    "start-limit": (_E, "systemd refuses to start it again."),
+    "needs-reload": (_E, "systemd acts on an older version than the one on disk."),
+    "gate-missing": (_E, "The unit can be started while the latch is on."),
+    "gate-edited": (_E, "The unit may be startable while the latch is on."),
+    "gate-shadowed": (_E, "The unit can be started while the latch is on."),
+    "gate-unknown": (_E, "It is not known whether the unit can be started while latched."),
+    "halt-outdated": (_E, "The fast first stop does not stop what is configured."),
+    "file-missing": (_E, "A part of the stop is not there."),
+    "file-altered": (_E, "What runs in an emergency is not what was installed and drilled."),
+    "file-unreadable": (_E, "It is not known whether the file is what was installed."),
+    "not-installed": (_E, "There is nothing to compare this host with."),
+    "config-invalid": (_E, "A trip uses the units of the last installation instead."),
+    "config-missing": (_E, "A trip uses the units of the last installation instead."),
+    "config-not-installed": (_E, "Gates and halt target are those of another configuration."),
+    "directory-wrong": (_E, "Somebody else could set, clear or hide the flag."),
+    "runtime-directory-clash": (_E, "When the unit stops, systemd deletes the flag."),
+    "unit-unknown": (_E, "A configured trading unit does not exist: misspelt, or not installed."),
+    "unit-alias": (_E, "Its processes run under the other name, and no stop looks there."),
+    "process-outside-unit": (_E, "The stop does not reach this process."),
+    "processes-unknown": (_E, "It is not known whether trading runs outside its units."),
+    "drill-never": (_E, "Nothing proves that the stop works on this host."),
+    "drill-overdue": (_E, "Nothing proves that the stop still works."),
+    "drill-failed": (_E, "The stop was seen not to work."),
+    "cgroup-missing": (_E, "Processes cannot be found and killed reliably."),
+    "cgroup-kill-missing": (_W, "Killing is slower: the kernel is older than 5.14."),
+    "release-unfinished": (_E, "A release was broken off; the sentry will set the latch again."),
+    "enforcer-missing": (_E, "Nothing kills what comes up while latched, but the gate stands."),
+}

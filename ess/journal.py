@@ -1,0 +1,54 @@
+"""One line in the journal for everything that happens.
+
+Straight into journald's socket without waiting: a journal that is stuck or full loses the line and
+nothing else. Falls back to the socket of a classic syslog.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+
+from ess.text import clean
+
+IDENTIFIER = "quantum-ess"
+_JOURNAL = "/run/systemd/journal/socket"
+_SYSLOG = "/dev/log"
+_NOTICE, _ERROR = 5, 3
+_DAEMON_FACILITY = 3
+
+
+def notice(message: str) -> None:
+    """Log what happened."""
+    _log(message, _NOTICE)
+
+
+def error(message: str) -> None:
+    """Log what went wrong."""
+    _log(message, _ERROR)
+
+
+def _log(message: str, priority: int) -> None:
+    stamp = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
+    line = f"[{stamp}] ESS: {clean(message)}"
+    fields = {
+        "MESSAGE": line,
+        "PRIORITY": priority,
+        "SYSLOG_IDENTIFIER": IDENTIFIER,
+        "SYSLOG_FACILITY": _DAEMON_FACILITY,
+        "SYSLOG_PID": os.getpid(),
+    }
+    native = "".join(f"{key}={value}\n" for key, value in fields.items())
+    if not _send(_JOURNAL, native):
+        _send(_SYSLOG, f"<{_DAEMON_FACILITY * 8 + priority}>{IDENTIFIER}[{os.getpid()}]: {line}")
+
+
+def _send(address: str, text: str) -> bool:
+    kind = socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
+    try:
+        with socket.socket(socket.AF_UNIX, kind) as sender:
+            sender.sendto(text.encode(), address)
+    except OSError:
+        return False
+    return True

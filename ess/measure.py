@@ -1,0 +1,194 @@
+"""Collecting the facts. Every reading is bounded, and one that fails is recorded as unknown."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import stat
+import time
+from typing import TYPE_CHECKING
+
+from ess import bounded, cgroup, config, latch, plan, strays, tripset
+from ess.errors import CgroupError, ConfigError, ManagerError
+from ess.facts import Disk, Drill, Facts, FileState, Kernel, Settings, Systemd
+from ess.manager import commands
+from ess.text import key_values
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ess.facts import Properties
+    from ess.manager import Command, Manager
+    from ess.paths import Paths
+
+PROPERTIES = (
+    "Id",
+    "LoadState",
+    "ActiveState",
+    "SubState",
+    "Result",
+    "UnitFileState",
+    "FragmentPath",
+    "DropInPaths",
+    "NeedDaemonReload",
+    "Conflicts",
+    "ConflictedBy",
+    "RuntimeDirectory",
+    "ExecStart",
+)
+# Who may delete /run/quantum by stopping need not be a trading unit.
+_NEIGHBOURS = ("quantum*.service",)
+# A disk that does not answer by then is unknown (s).
+_DISK_PATIENCE = 0.5
+_RECORD = 4096
+_DIRECTORY_MODE = 0o755
+
+
+def measure(paths: Paths, manager: Manager) -> Facts:
+    """Return the facts about this host. Raises nothing that is expected."""
+    settings = _settings(paths)
+    systemd = _systemd(paths, manager, settings)
+    trading = tripset.for_trip(paths).trading
+    return Facts(
+        now=time.time(),
+        latch=latch.state(paths),
+        settings=settings,
+        systemd=systemd,
+        kernel=_kernel(paths, systemd, trading),
+        disk=_disk(paths),
+    )
+
+
+def _left_running(paths: Paths) -> bool:
+    """Tell whether there is a list of what ran, and nobody at work to release it."""
+    if not os.path.exists(paths.running):
+        return False
+    try:
+        with open(paths.release_lock, "rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _settings(paths: Paths) -> Settings:
+    current, error = None, ""
+    try:
+        current = config.load(paths.config)
+    except ConfigError as problem:
+        error = str(problem)
+    installed = None
+    with contextlib.suppress(ConfigError):
+        installed = config.load(paths.installed)
+    return Settings(current, error, installed, os.path.lexists(paths.config))
+
+
+def _systemd(paths: Paths, manager: Manager, settings: Settings) -> Systemd:
+    known = settings.current or settings.installed or config.default()
+    try:
+        trading = tuple(plan.concrete(known.trading, manager))
+        neighbours = manager.matching(_NEIGHBOURS)
+        others = tuple(unit for unit in neighbours if unit not in trading)
+        wanted = dict.fromkeys((*paths.own_units, *trading, *others))
+        units = manager.show(list(wanted), PROPERTIES)
+    except ManagerError as error:
+        return Systemd(error=str(error))
+    try:
+        asserted = manager.assertions(trading)
+    except ManagerError as error:
+        return Systemd("", trading, others, units, None, str(error))
+    return Systemd("", trading, others, units, asserted)
+
+
+def _kernel(paths: Paths, systemd: Systemd, trading: Sequence[str]) -> Kernel:
+    try:
+        top = cgroup.root(paths.cgroup_mount)
+        can_kill = cgroup.can_kill(top)
+    except CgroupError as error:
+        return Kernel(cgroup_error=str(error), strays_error=str(error))
+    try:
+        found = strays.outside(_commands(systemd.units, systemd.trading), trading, strays.read())
+    except OSError as error:
+        return Kernel(can_kill=can_kill, strays_error=f"/proc: {error.strerror}")
+    return Kernel(can_kill=can_kill, strays=found)
+
+
+def _commands(
+    units: Mapping[str, Properties], trading: Sequence[str]
+) -> dict[str, tuple[Command, ...]]:
+    return {unit: commands(units[unit].get("ExecStart", "")) for unit in trading}
+
+
+def _disk(paths: Paths) -> Disk:
+    files, error = _manifest(paths)
+    directories = (paths.run_dir, paths.state_dir, paths.runtime_dir)
+    return Disk(
+        files=files,
+        manifest_error=error,
+        directories={path: _directory(path) for path in directories},
+        drill=_drill(paths),
+        left_running=_aside(lambda: b"1" if _left_running(paths) else b"0") == b"1",
+    )
+
+
+def _manifest(paths: Paths) -> tuple[dict[str, FileState], str]:
+    try:
+        with open(paths.manifest, encoding="utf-8", errors="replace") as file:
+            lines = file.read().splitlines()
+    except OSError as error:
+        return {}, f"{paths.manifest}: {error.strerror}"
+    pairs = (line.split("  ", 1) for line in lines if "  " in line)
+    return {path: _compare(path, digest) for digest, path in pairs}, ""
+
+
+def _compare(path: str, digest: str) -> FileState:
+    try:
+        with open(path, "rb") as file:
+            same = hashlib.file_digest(file, "sha256").hexdigest() == digest
+    except FileNotFoundError:
+        return FileState.MISSING
+    except OSError:
+        return FileState.UNREADABLE
+    return FileState.SAME if same else FileState.ALTERED
+
+
+def _directory(path: str) -> str:
+    """Return what is wrong with a directory of ours, or nothing."""
+    answer = _aside(lambda: _inspect(path).encode())
+    return "does not answer" if answer is None else answer.decode()
+
+
+def _inspect(path: str) -> str:
+    try:
+        status = os.lstat(path)
+    except OSError as error:
+        return "does not exist" if isinstance(error, FileNotFoundError) else str(error.strerror)
+    if not stat.S_ISDIR(status.st_mode):
+        return "is not a directory"
+    if (status.st_uid, status.st_gid) != (0, 0):
+        return f"belongs to {status.st_uid}:{status.st_gid}, not to root"
+    mode = stat.S_IMODE(status.st_mode)
+    return "" if mode == _DIRECTORY_MODE else f"has mode {mode:04o}, not {_DIRECTORY_MODE:04o}"
+
+
+def _drill(paths: Paths) -> Drill:
+    record = key_values(_aside(lambda: _head(paths.last_drill)) or b"")
+    epoch = record.get("epoch", "")
+    known = float(epoch) if epoch.isascii() and epoch.isdigit() else None
+    return Drill(known, record.get("result", ""), record.get("at", ""))
+
+
+def _head(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read(_RECORD)
+
+
+def _aside(work: bounded.Work) -> bytes | None:
+    try:
+        return bounded.call(work, _DISK_PATIENCE)
+    except OSError:
+        return None

@@ -1,0 +1,74 @@
+"""Every place quantum-ess reads or writes, once.
+
+The bash layer keeps the same list in ops/lib/paths.sh. Nothing in the environment can move any of
+these: a latch that a stray variable could relocate would be no latch.
+"""
+
+MAIN = "main"
+GATE = "zz-quantum-ess.conf"
+
+
+class Paths:
+    """The files and units of one scope; `root` is put before every file (tests only)."""
+
+    def __init__(self, root: str = "", scope: str = MAIN) -> None:
+        self.root = root
+        self.scope = scope
+        own_run = f"{root}/run/quantum-ess"
+        own_state = f"{root}/var/lib/quantum-ess"
+        if scope == MAIN:
+            self.run_dir = f"{root}/run/quantum"
+            self.runtime_dir = own_run
+            self.state_dir = own_state
+            stem = "quantum-ess"
+        else:
+            self.run_dir = f"{own_run}/{scope}"
+            self.runtime_dir = f"{own_run}/{scope}/control"
+            self.state_dir = f"{own_state}/{scope}"
+            stem = f"quantum-ess-{scope}"
+
+        self.run_flag = f"{self.run_dir}/ESS_ON"
+        self.var_flag = f"{self.state_dir}/ESS_ON"
+        self.running = f"{self.state_dir}/running"
+        self.last_drill = f"{own_state}/last-drill"
+        self.release_lock = f"{self.runtime_dir}/release.lock"
+        self.releasing = f"{self.runtime_dir}/releasing"
+        self.enforcer = f"{self.runtime_dir}/enforcer"
+        self.cut_dir = f"{self.runtime_dir}/cut"
+
+        self.config = f"{root}/etc/quantum-ess/ess.env"
+        self.unit_dir = f"{root}/etc/systemd/system"
+        self.library = f"{root}/usr/local/lib/quantum-ess"
+        self.installed = f"{self.library}/installed.env"
+        self.manifest = f"{self.library}/manifest.sha256"
+        self.controller = f"{self.library}/ops/ess_controller.sh"
+        self.installer = f"{self.library}/ops/install.sh"
+        self.proof = f"{self.library}/scripts/proof_ess.sh"
+        self.runbook = f"{root}/usr/local/share/doc/quantum-ess/RUNBOOK.md"
+        self.tmpfiles = f"{root}/etc/tmpfiles.d/quantum-ess.conf"
+        self.cgroup_mount = f"{root}/sys/fs/cgroup"
+
+        self.path_unit = f"{stem}.path"
+        self.trigger_unit = f"{stem}-trigger.service"
+        self.halt_path_unit = f"{stem}-halt.path"
+        self.halt_target = f"{stem}-halt.target"
+        self.manual_unit = f"{stem}.service"
+        self.sentry_timer = f"{stem}-sentry.timer"
+        self.sentry_unit = f"{stem}-sentry.service"
+        self.drill_timer = f"{stem}-drill.timer"
+        self.drill_unit = f"{stem}-drill.service"
+
+    @property
+    def own_units(self) -> tuple[str, ...]:
+        """Every unit of the product that has to be in place for a trip to work and stay proved."""
+        return (
+            self.path_unit,
+            self.trigger_unit,
+            self.halt_path_unit,
+            self.halt_target,
+            self.manual_unit,
+            self.sentry_timer,
+            self.sentry_unit,
+            self.drill_timer,
+            self.drill_unit,
+        )

@@ -1,0 +1,99 @@
+"""The only module that runs other programs.
+
+Every program gets an argv list, no input, a clean environment and a time limit, and none can hold
+us longer than that: output goes to memory, not to a pipe whose end a grandchild could keep open.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn
+
+from ess.text import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_ENVIRONMENT = {"PATH": _PATH, "LANG": "C.UTF-8", "SYSTEMD_PAGER": "", "SYSTEMD_COLORS": "0"}
+_LARGEST_OUTPUT = 16 * 1024 * 1024
+# How long a killed program may take to be gone (s); one stuck in the kernel is left behind.
+_BURIAL = 0.2
+_PASSED_ON = ("TERM", "NO_COLOR", "SUDO_USER", "COLUMNS")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a program ended: `code` is None when it could not be started or had to be killed."""
+
+    code: int | None
+    out: str
+    error: str
+
+    @property
+    def ok(self) -> bool:
+        """It ran and said it succeeded."""
+        return self.code == 0
+
+
+def run(argv: Sequence[str], seconds: float) -> Result:
+    """Run a program to its end, for at most `seconds`. Raises nothing."""
+    out = os.memfd_create("out")
+    err = os.memfd_create("err")
+    try:
+        code, failure = _run(argv, seconds, out, err)
+        return Result(code, _content(out), failure or clean(_content(err)))
+    finally:
+        os.close(out)
+        os.close(err)
+
+
+def replace(argv: Sequence[str]) -> NoReturn:
+    """Become another program, on our terminal. Raises OSError when that cannot be run."""
+    passed_on = {key: os.environ[key] for key in _PASSED_ON if key in os.environ}
+    os.execve(_locate(argv[0]), list(argv), _ENVIRONMENT | passed_on)  # noqa: S606
+
+
+def _run(argv: Sequence[str], seconds: float, out: int, err: int) -> tuple[int | None, str]:
+    name = os.path.basename(argv[0])
+    try:
+        child = subprocess.Popen(
+            [_locate(argv[0]), *argv[1:]],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            env=_ENVIRONMENT,
+            start_new_session=True,
+        )
+    except OSError as error:
+        return None, f"{name}: {error.strerror}"
+    try:
+        code = child.wait(seconds)
+    except subprocess.TimeoutExpired:
+        _end(child)
+        return None, f"{name} did not answer within {seconds:g} s"
+    except BaseException:
+        _end(child)
+        raise
+    return (None, f"{name} was killed by signal {-code}") if code < 0 else (code, "")
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        child.wait(_BURIAL)
+
+
+def _locate(program: str) -> str:
+    places = (f"{directory}/{program}" for directory in _PATH.split(":"))
+    return next((place for place in places if os.access(place, os.X_OK)), program)
+
+
+def _content(descriptor: int) -> str:
+    size = min(os.fstat(descriptor).st_size, _LARGEST_OUTPUT)
+    return os.pread(descriptor, size, 0).decode("utf-8", "replace")

@@ -1,0 +1,246 @@
+"""deactivate: the only way back, and a person's act.
+
+Everything is decided before the first flag is touched. Whatever goes wrong after that sets the
+latch again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+from typing import TYPE_CHECKING
+
+from ess import journal, latch, plan, text, trip, tripset
+from ess.consent import permission
+from ess.console import Console
+from ess.containment import look
+from ess.errors import EssError, ManagerError, ReleaseError
+from ess.exits import ExitCode
+from ess.interrupts import Interrupts
+from ess.latch import State
+from ess.manager import choose
+from ess.operator import operator
+from ess.restart import POLL, Restart
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ess.config import Config
+    from ess.manager import Manager
+    from ess.paths import Paths
+    from ess.plan import Order
+
+# A busy systemd may take this long over one request (s).
+_PATIENCE = 10.0
+# How long the enforcer and the path unit may take over the end of the latch (s).
+_ARM_LIMIT = 5.0
+
+
+def deactivate(paths: Paths, order: Order) -> ExitCode:
+    """Release the latch and start trading again.
+
+    Returns DONE when the latch is off and everything that was to be started is up. Otherwise the
+    latch is on: NOT_RELEASED, or ReleaseError when nothing was changed at all; NOT_CONTAINED when
+    what was started cannot be stopped again.
+    """
+    console = Console()
+    with Interrupts() as interrupts, _unchanged(), _lock(paths):
+        if latch.state(paths) is State.CLEAR and not os.path.lexists(paths.running):
+            console.out("ESS STATUS: INACTIVE\nThe latch is not set: nothing to release.")
+            return ExitCode.DONE
+        asked = latch.asked(paths)
+        manager = choose(_PATIENCE)
+        trip_set = tripset.for_trip(paths)
+        for note in trip_set.notes:
+            console.error(note)
+        # Without a latch this finishes a release that was cut short: that started what lives.
+        if latch.state(paths) is not latch.State.CLEAR:
+            _await_contained(paths, trip_set.trading)
+        units = plan.choose(paths, order.which, trip_set.settings, manager)
+        reason = permission(console, paths, units, order, trip_set.settings)
+        interrupts.defer()
+        if latch.asked(paths) != asked:
+            what = "release refused: meanwhile somebody has asked for the stop again"
+            raise ReleaseError(what, "find out who and why (ess status), then deactivate again")
+        release = _Release(paths, manager, trip_set.settings, console, interrupts)
+        return release.run(units, reason)
+
+
+class _Release:
+    """The part of a release that changes something."""
+
+    def __init__(
+        self,
+        paths: Paths,
+        manager: Manager,
+        settings: Config,
+        console: Console,
+        interrupts: Interrupts,
+    ) -> None:
+        self._paths = paths
+        self._manager = manager
+        self._console = console
+        self._interrupts = interrupts
+        self._released: set[str] = set()
+        self._restart = Restart(manager, settings, console, self._check)
+
+    def run(self, units: list[str], reason: str) -> ExitCode:
+        who = f"({operator()}: {reason})"
+        journal.notice(f"=== ESS DEACTIVATION INITIATED === {who}")
+        try:
+            self._remove_flags()
+            self._await_armed()
+            self._restart.prepare(self._paths, units)
+            for unit in units:
+                self._restart.bring_up(unit)
+            self._check()
+        except _LatchedAgain:
+            return self._stopped_by_others()
+        except BaseException as error:
+            code = self._latch_again(str(error) or type(error).__name__)
+            if not isinstance(error, EssError):
+                raise
+            return code
+        with contextlib.suppress(OSError):
+            os.unlink(self._paths.running)
+        journal.notice(f"=== ESS DEACTIVATED === {who}")
+        self._console.out("ESS STATUS: INACTIVE")
+        self._console.out(f"Released. Started: {_listed(units)}")
+        self._console.out("Next: see that the stop is armed: ess status")
+        return ExitCode.DONE
+
+    def _remove_flags(self) -> None:
+        """Remove both flags; the marker keeps the enforcer from putting them back.
+
+        The list of what ran stays until the release is through: a list without a latch is how the
+        sentry knows one that was cut short.
+        """
+        self._keep_list()
+        with open(self._paths.releasing, "w", encoding="ascii"):
+            pass
+        flags = (self._paths.var_flag, self._paths.run_flag)
+        self._released = {latch.identity(flag) for flag in flags} - {""}
+        for flag in flags:
+            self._clear(flag)
+        if latch.state(self._paths) is not State.CLEAR:
+            raise ReleaseError("a flag is still there after it was removed")
+
+    def _keep_list(self) -> None:
+        with contextlib.suppress(OSError), open(self._paths.running, "x", encoding="ascii") as file:
+            file.write(f"{plan.UNKNOWN}\n")
+
+    def _clear(self, flag: str) -> None:
+        try:
+            latch.clear(flag)
+        except OSError as error:
+            raise ReleaseError(f"{flag} cannot be removed: {error.strerror}") from error
+
+    def _clear_late_copy(self) -> None:
+        """Remove the persistent flag if the enforcer was just copying it when the marker came.
+
+        A copy records the trip that is being released. Whoever trips now leaves another id, and
+        whoever touches a flag touches the other one.
+        """
+        if latch.identity(self._paths.var_flag) in self._released:
+            self._clear(self._paths.var_flag)
+
+    def _await_armed(self) -> None:
+        trigger, path = self._paths.trigger_unit, self._paths.path_unit
+        deadline = time.monotonic() + _ARM_LIMIT
+        while True:
+            self._clear_late_copy()
+            self._check()
+            states = self._manager.show([trigger, path], ["ActiveState", "SubState"])
+            ended = states[trigger].get("ActiveState") in ("inactive", "failed")
+            if ended and states[path].get("SubState") == "waiting":
+                break
+            if time.monotonic() > deadline:
+                raise ReleaseError(f"{path} does not watch again: trading would run unprotected")
+            time.sleep(POLL)
+        self._end_marker()
+
+    def _check(self) -> None:
+        self._interrupts.check()
+        if latch.state(self._paths) is not State.CLEAR:
+            raise _LatchedAgain
+
+    def _stopped_by_others(self) -> ExitCode:
+        self._end_marker()
+        journal.error("=== ESS DEACTIVATION ABORTED: the latch was set again ===")
+        self._console.error("release stopped: somebody or something has set the latch again")
+        why = "the flag was set during a release"
+        receipt = latch.set_latch(self._paths, latch.note("flag", why, "", by="unknown"))
+        return self._verify(receipt)
+
+    def _latch_again(self, why: str) -> ExitCode:
+        receipt = latch.set_latch(self._paths, latch.note("release", why, ""))
+        self._end_marker()
+        journal.error(f"=== ESS DEACTIVATION FAILED: {why}; latched again ===")
+        self._console.error(f"release failed: {text.clean(why)}; the latch is set again")
+        return self._verify(receipt)
+
+    def _verify(self, receipt: latch.Receipt) -> ExitCode:
+        """See that what was started already is down again, by our own hand if need be."""
+        contained = trip.hold(self._paths, receipt) is ExitCode.DONE
+        return ExitCode.NOT_RELEASED if contained else ExitCode.NOT_CONTAINED
+
+    def _end_marker(self) -> None:
+        with contextlib.suppress(OSError):
+            os.unlink(self._paths.releasing)
+
+
+def _listed(units: list[str]) -> str:
+    return "".join(f"\n  {unit}" for unit in units) if units else "nothing."
+
+
+class _LatchedAgain(Exception):  # noqa: N818 - no error: somebody stopped trading
+    """A flag has reappeared while the latch was being released."""
+
+
+@contextlib.contextmanager
+def _unchanged() -> Iterator[None]:
+    """Say of every failure that comes out of here that nothing was changed."""
+    try:
+        yield
+    except (ReleaseError, ManagerError) as error:
+        raise ReleaseError(f"{error.what}; the latch is still set", error.hint) from error
+
+
+def _await_contained(paths: Paths, trading: Sequence[str]) -> None:
+    """Return once trading is proved dead: what outlives SIGKILL, a release would free.
+
+    Raises ReleaseError when that takes longer than a stop may.
+    """
+    deadline = time.monotonic() + _ARM_LIMIT
+    while not (seen := look(paths, trading)).empty:
+        if time.monotonic() > deadline:
+            alive = ", ".join(group.unit for group in seen.alive) or text.clean(seen.error)
+            raise ReleaseError(
+                f"release refused: still alive: {alive}",
+                "stop it with: ess activate; what survives that goes with a reboot only",
+            )
+        time.sleep(POLL)
+
+
+@contextlib.contextmanager
+def _lock(paths: Paths) -> Iterator[None]:
+    """Hold the release lock, which the kernel drops with the process. Raises ReleaseError."""
+    try:
+        os.makedirs(paths.runtime_dir, mode=0o755, exist_ok=True)
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        descriptor = os.open(paths.release_lock, flags, 0o644)
+    except OSError as error:
+        raise ReleaseError(f"{paths.release_lock}: {error.strerror}") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        yield
+    except BlockingIOError as error:
+        holder = text.clean(os.pread(descriptor, 20, 0).decode("ascii", "replace"))
+        what = f"another release is running (pid {holder or 'unknown'})"
+        raise ReleaseError(what, "wait for it, or end it with Ctrl-C in its terminal") from error
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,98 @@
+"""status and doctor: measure, judge, say."""
+
+from __future__ import annotations
+
+import time
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from ess import armed, cgroup, latch, report, tripset
+from ess.console import Console
+from ess.containment import coming, look
+from ess.errors import ManagerError
+from ess.exits import ExitCode
+from ess.latch import State
+from ess.manager import choose
+from ess.measure import measure
+from ess.report import Alive, View
+
+if TYPE_CHECKING:
+    from ess.findings import Finding
+    from ess.manager import Manager
+    from ess.paths import Paths
+
+
+class Form(Enum):
+    """How the answer is given."""
+
+    TEXT = "text"
+    JSON = "json"
+    NOTHING = "nothing"
+
+
+def status(paths: Paths, form: Form) -> ExitCode:
+    """Say whether the latch is on, trading is down, and the stop is ready.
+
+    Returns DONE when all is as it should be, else NOT_CONTAINED or NOT_ARMED; told to print
+    nothing, LATCHED stands for latched and contained.
+    """
+    view = _view(paths)
+    code = exit_code(view)
+    if form is Form.NOTHING:
+        return ExitCode.LATCHED if view.active and code is ExitCode.DONE else code
+    console = Console()
+    if form is Form.JSON:
+        console.out(report.status_json(view, code))
+    else:
+        console.out(report.status_text(view, console.paint))
+    return code
+
+
+def doctor(paths: Paths, form: Form) -> ExitCode:
+    """Say everything that is wrong with the stop. Returns NOT_ARMED if any of it is an error."""
+    found = armed.findings(measure(paths, choose()), paths)
+    code = ExitCode.DONE if armed.is_armed(found) else ExitCode.NOT_ARMED
+    console = Console()
+    if form is Form.JSON:
+        console.out(report.doctor_json(found, code))
+    else:
+        console.out(report.doctor_text(found, console.paint))
+    return code
+
+
+def exit_code(view: View) -> ExitCode:
+    """Return what a view amounts to. Pure."""
+    if view.active:
+        return ExitCode.DONE if view.contained else ExitCode.NOT_CONTAINED
+    return ExitCode.DONE if armed.is_armed(view.findings) else ExitCode.NOT_ARMED
+
+
+def _view(paths: Paths) -> View:
+    manager = choose()
+    facts = measure(paths, manager)
+    found = armed.findings(facts, paths)
+    if facts.latch is State.CLEAR:
+        return View(State.CLEAR, tuple(found), time.time())
+    return _active(paths, manager, facts.latch, found)
+
+
+def _active(paths: Paths, manager: Manager, state: State, found: list[Finding]) -> View:
+    patterns = tripset.for_trip(paths).trading
+    silent = any(finding.code == "systemd-silent" for finding in found)
+    soon: list[str] = []
+    try:
+        soon = [] if silent else coming(manager, patterns)
+    except ManagerError:
+        silent = True
+    # The queue was asked first: what it starts meanwhile is now seen alive.
+    seen = look(paths, patterns)
+    return View(
+        state,
+        tuple(found),
+        time.time(),
+        note=latch.read(paths),
+        alive=tuple(Alive(group.unit, tuple(cgroup.pids(group))) for group in seen.alive),
+        unknown=seen.error,
+        queued=tuple(soon),
+        systemd_silent=silent,
+    )

@@ -1,0 +1,234 @@
+"""activate: the latch first, then watch until trading is proved dead.
+
+systemd and the enforcer do the stopping. We start them a second time in case nothing watches the
+flag, and do their work ourselves when they do not come.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from typing import TYPE_CHECKING
+
+from ess import bounded, cgroup, journal, latch, plan, text, tripset
+from ess.argv import Request
+from ess.console import SHORT_PATIENCE, Console
+from ess.containment import coming, look
+from ess.errors import EssError, ManagerError
+from ess.exits import ExitCode
+from ess.ladder import Ladder
+from ess.latch import Receipt, State
+from ess.manager import choose
+from ess.progress import StopProgress
+from ess.systemctl import SystemctlManager
+
+if TYPE_CHECKING:
+    from ess.containment import Look
+    from ess.manager import Manager
+    from ess.paths import Paths
+    from ess.tripset import TripSet
+
+# How long trading may take to be down before the answer is no (s).
+LIMIT = 5.0
+# How long the enforcer may take to show up (s).
+ENFORCER_PATIENCE = 0.3
+# How much longer than the grace the enforcer may take to kill before we do it too (s).
+_OVERDUE = 0.4
+# A systemd that is only busy gets a second, longer chance to answer (s).
+_QUEUE_PATIENCE = (0.5, 1.5)
+_KICK = 2.0
+_POLL = 0.015
+_SHOWN_PIDS = 10
+
+
+def set_latch(paths: Paths, request: Request) -> Receipt:
+    """Set the latch for a request from the command line. Raises nothing."""
+    reason = request.reason or "not given"
+    return latch.set_latch(paths, latch.note("cli", reason, request.category or ""))
+
+
+def activate(paths: Paths, request: Request, receipt: Receipt | None) -> ExitCode:
+    """Stop trading and hold it; `receipt` is the latch if it is set already.
+
+    Returns DONE only when no trading process lives and the latch is set.
+    """
+    receipt = receipt or set_latch(paths, request)
+    journal.notice(f"activation asked for on the command line: {request.reason or 'no reason'}")
+    return _Trip(paths, request, receipt).run()
+
+
+def hold(paths: Paths, receipt: Receipt) -> ExitCode:
+    """Stop what was started already after a release that failed; the latch is set again."""
+    return _Trip(paths, Request(), receipt).run()
+
+
+class _Trip:
+    """One activation, from the latch on disk to the verdict."""
+
+    def __init__(self, paths: Paths, request: Request, receipt: Receipt) -> None:
+        self._paths = paths
+        self._request = request
+        self._receipt = receipt
+        # The terminal may go; the stop goes on.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        self._managers = [_manager(seconds) for seconds in _QUEUE_PATIENCE]
+        self._manager = self._managers[-1]
+        kick = [paths.trigger_unit, paths.halt_target]
+        bounded.spawn(lambda: self._manager.start(kick), _KICK)
+        self._console = Console(SHORT_PATIENCE)
+        self._set: TripSet = tripset.for_trip(paths)
+        category = request.category or self._set.settings.stop_category
+        self._grace = 0.0 if category == "0" else self._set.settings.stop_grace
+        self._ladder: Ladder | None = None
+        self._deaf = False
+
+    def run(self) -> ExitCode:
+        self._say_latch()
+        for note in self._set.notes:
+            self._console.error(note)
+        progress = StopProgress(self._console)
+        while True:
+            self._hold()
+            seen = look(self._paths, self._set.trading)
+            progress.update([group.unit for group in seen.alive], self._elapsed())
+            contained = seen.empty and self._nothing_queued() and self._still_empty()
+            if contained or self._elapsed() > LIMIT:
+                break
+            self._push(seen)
+            time.sleep(_POLL)
+        self._tell_earlier(progress)
+        progress.finish()
+        return self._verdict(seen, contained=contained)
+
+    def _hold(self) -> None:
+        """Set the latch again if a release that was under way has taken it away: who stops wins."""
+        gone = latch.probe(self._paths.run_flag) is State.CLEAR
+        if gone and latch.state(self._paths) is State.CLEAR:
+            set_latch(self._paths, self._request)
+
+    def _elapsed(self) -> float:
+        return time.monotonic() - self._receipt.began
+
+    def _say_latch(self) -> None:
+        receipt = self._receipt
+        failed = [place for place in receipt.places if place.error]
+        for place in failed:
+            self._console.error(f"{place.flag} could not be written: {place.error}")
+        if not receipt.latched:
+            self._console.error(
+                "NOT LATCHED: neither flag is on disk. Stopping trading all the same;"
+                " it can come back. Power the host off, or free the disks and activate again."
+            )
+            return
+        if failed:
+            self._console.error("the other flag holds the latch; mend that disk, activate again")
+        self._console.out(self._console.paint("ESS STATUS: ACTIVE", "bad"))
+        if receipt.already:
+            self._console.out("The latch was set already. Seeing that trading is down:")
+        else:
+            self._console.out("The latch is set. Stopping trading:")
+
+    def _push(self, seen: Look) -> None:
+        if self._ladder is None and self._must_act():
+            # Until everything is dead, nobody else is there to go on.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            self._ladder = Ladder(
+                self._paths,
+                self._manager,
+                self._set.trading,
+                self._receipt.began + self._grace,
+            )
+        if self._ladder is not None:
+            self._ladder.step(seen.alive)
+
+    def _must_act(self) -> bool:
+        elapsed = self._elapsed()
+        if elapsed > self._grace + _OVERDUE and elapsed > ENFORCER_PATIENCE:
+            self._say_alone()
+            return True
+        if elapsed <= ENFORCER_PATIENCE or enforcer_lives(self._paths):
+            # Category 0 grants nobody anything, and two who kill are no worse than one.
+            return self._grace == 0
+        self._say_alone()
+        return True
+
+    def _say_alone(self) -> None:
+        what = "the enforcer does not do its work: stopping trading through the kernel"
+        self._console.error(what)
+        journal.error(f"=== ESS ACTIVATION: {what} ===")
+
+    def _nothing_queued(self) -> bool:
+        # A systemd that does not answer starts nothing either, and the gate stands when it wakes.
+        if self._deaf:
+            return True
+        for manager in self._managers:
+            with contextlib.suppress(ManagerError):
+                return not coming(manager, self._set.trading)
+        self._deaf = True
+        return True
+
+    def _still_empty(self) -> bool:
+        # What the queue still held when it was asked may live by now.
+        return look(self._paths, self._set.trading).empty
+
+    def _tell_earlier(self, progress: StopProgress) -> None:
+        """Tell of the units that were down before we first looked; systemd knows when."""
+        if self._deaf:
+            return
+        stamp = "InactiveEnterTimestampMonotonic"
+        with contextlib.suppress(ManagerError):
+            units = plan.concrete(self._set.trading, self._manager)
+            known = self._manager.show(units, [stamp])
+            ended = sorted((int(known[unit].get(stamp) or 0) / 1e6, unit) for unit in units)
+            for moment, unit in ended:
+                if moment > self._receipt.began:
+                    progress.down(unit, moment - self._receipt.began)
+
+    def _verdict(self, seen: Look, *, contained: bool) -> ExitCode:
+        console = self._console
+        if self._deaf:
+            how = "killed through the kernel" if self._ladder else "this was read from the kernel"
+            console.out(f"systemd does not answer: {how}.")
+        if not contained:
+            self._say_not_contained(seen)
+            return ExitCode.NOT_CONTAINED
+        ms = self._elapsed() * 1000
+        console.out(f"CONTAINED: no trading process is alive (seen {ms:.0f} ms after the latch).")
+        if latch.state(self._paths) is State.CLEAR:
+            console.error("NOT LATCHED: trading can come back; power the host off")
+            return ExitCode.NOT_CONTAINED
+        console.out("Next: find out what happened. To resume trading: sudo ess deactivate")
+        return ExitCode.DONE
+
+    def _say_not_contained(self, seen: Look) -> None:
+        console = self._console
+        console.out(console.paint(f"NOT CONTAINED after {self._elapsed():.1f} s:", "bad"))
+        for group in seen.alive:
+            pids = cgroup.pids(group)
+            shown = " ".join(map(str, pids[:_SHOWN_PIDS])) + (" ..." if pids[_SHOWN_PIDS:] else "")
+            console.out(f"  ALIVE  {group.unit}  pids {shown}")
+        if seen.error:
+            console.out(f"  UNKNOWN  {text.clean(seen.error)}")
+        if seen.empty:
+            console.out("  systemd still has a job of a trading unit to do")
+        console.out("Next: cut this host off the network or power it off. Then: ess status")
+        journal.error("activation: NOT CONTAINED")
+
+
+def enforcer_lives(paths: Paths) -> bool:
+    """Tell whether the process that reported itself as the enforcer is one and lives."""
+    with contextlib.suppress(OSError, ValueError):
+        with open(paths.enforcer, "rb") as file:
+            pid = int(text.key_values(file.read(4096)).get("pid", ""))
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return os.path.basename(paths.controller).encode() in file.read()
+    return False
+
+
+def _manager(seconds: float) -> Manager:
+    try:
+        return choose(seconds)
+    except EssError:
+        return SystemctlManager(seconds)

@@ -1,0 +1,250 @@
+"""Just enough D-Bus to ask systemd which asserts are in effect.
+
+systemctl prints them as [unprintable] (252 to 257 at least), and busctl cannot talk to systemd's
+private socket, the one that answers when the message broker is dead. Only reads; never blocks
+longer than it is given.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import time
+from typing import TYPE_CHECKING
+
+from ess.errors import ManagerError
+from ess.manager import Assertion
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PRIVATE_SOCKET = "/run/systemd/private"
+_BROKER_SOCKET = "/run/dbus/system_bus_socket"
+_DESTINATION = "org.freedesktop.systemd1"
+_UNIT_INTERFACE = "org.freedesktop.systemd1.Unit"
+_METHOD_RETURN, _ERROR = 2, 3
+_FIXED_HEADER = 16
+_LARGEST_MESSAGE = 16 * 1024 * 1024
+_REPLY_SERIAL = 5
+_CHUNK = 65536
+
+
+def unit_object(unit: str) -> str:
+    """Return the D-Bus object path of a unit."""
+    label = "".join(
+        char
+        if char.isascii() and (char.isalpha() or (char.isdigit() and position))
+        else "".join(f"_{byte:02x}" for byte in char.encode())
+        for position, char in enumerate(unit)
+    )
+    return f"/org/freedesktop/systemd1/unit/{label}"
+
+
+def assertions(units: Sequence[str], seconds: float) -> dict[str, tuple[Assertion, ...]]:
+    """Return the asserts in effect for each unit. Raises ManagerError for want of an answer."""
+    try:
+        with _Connection(time.monotonic() + seconds) as connection:
+            serials = {
+                connection.call(
+                    unit_object(unit),
+                    "org.freedesktop.DBus.Properties",
+                    "Get",
+                    (_UNIT_INTERFACE, "Asserts"),
+                ): unit
+                for unit in units
+            }
+            return {unit: _asserts(connection.reply(serial)) for serial, unit in serials.items()}
+    except (OSError, ValueError, IndexError, struct.error) as error:
+        reason = getattr(error, "strerror", None) or str(error) or "no answer in time"
+        raise ManagerError(f"systemd did not tell its asserts: {reason}") from error
+
+
+class _Connection:
+    """A bus connection with one deadline for everything done over it (monotonic s)."""
+
+    def __init__(self, deadline: float) -> None:
+        self._deadline = deadline
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        self._buffer = b""
+        self._serial = 0
+        self._replies: dict[int, bytes] = {}
+
+    def __enter__(self) -> _Connection:
+        try:
+            self._begin()
+        except BaseException:
+            self._socket.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    def _begin(self) -> None:
+        root = os.geteuid() == 0
+        self._arm()
+        self._socket.connect(PRIVATE_SOCKET if root else _BROKER_SOCKET)
+        self._send(b"\0AUTH EXTERNAL " + str(os.geteuid()).encode().hex().encode() + b"\r\n")
+        if not self._line().startswith(b"OK "):
+            raise ValueError("not let in")
+        self._send(b"BEGIN\r\n")
+        if not root:
+            bus = "org.freedesktop.DBus"
+            self.reply(self.call("/org/freedesktop/DBus", bus, "Hello", (), destination=bus))
+
+    def call(
+        self,
+        path: str,
+        interface: str,
+        member: str,
+        arguments: tuple[str, ...],
+        *,
+        destination: str = _DESTINATION,
+    ) -> int:
+        """Send a call with string arguments and return its serial."""
+        self._serial += 1
+        fields = [
+            (1, "o", path),
+            (2, "s", interface),
+            (3, "s", member),
+            (6, "s", destination),
+        ]
+        if arguments:
+            fields.append((8, "g", "s" * len(arguments)))
+        header = b""
+        for code, kind, value in fields:
+            header = _pad(header, 8) + bytes((code, 1)) + kind.encode() + b"\0"
+            header += _text(value, len(header), kind)
+        body = b""
+        for argument in arguments:
+            body += _text(argument, len(body), "s")
+        fixed = struct.pack("<cBBBIII", b"l", 1, 0, 1, len(body), self._serial, len(header))
+        self._send(_pad(fixed + header, 8) + body)
+        return self._serial
+
+    def reply(self, serial: int) -> bytes:
+        """Return the body of the answer to a call. Raises OSError, ValueError."""
+        while serial not in self._replies:
+            self._receive()
+        return self._replies.pop(serial)
+
+    def _receive(self) -> None:
+        order, kind, _, _, body_length, _, fields_length = struct.unpack(
+            "<cBBBIII", self._take(_FIXED_HEADER)
+        )
+        if order != b"l" or body_length + fields_length > _LARGEST_MESSAGE:
+            raise ValueError("not a message of this machine")
+        fields = self._take(fields_length + -fields_length % 8)[:fields_length]
+        body = self._take(body_length)
+        if kind in (_METHOD_RETURN, _ERROR):
+            serial = _reply_serial(fields)
+            if kind == _ERROR:
+                reader = _Reader(body)
+                raise ValueError(reader.text() if body else "refused")
+            self._replies[serial] = body
+
+    def _take(self, count: int) -> bytes:
+        while len(self._buffer) < count:
+            self._fill()
+        taken, self._buffer = self._buffer[:count], self._buffer[count:]
+        return taken
+
+    def _line(self) -> bytes:
+        while b"\r\n" not in self._buffer:
+            self._fill()
+        line, _, self._buffer = self._buffer.partition(b"\r\n")
+        return line
+
+    def _fill(self) -> None:
+        self._arm()
+        chunk = self._socket.recv(_CHUNK)
+        if not chunk:
+            raise ValueError("hung up")
+        self._buffer += chunk
+
+    def _send(self, data: bytes) -> None:
+        self._arm()
+        self._socket.sendall(data)
+
+    def _arm(self) -> None:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._socket.settimeout(left)
+
+
+class _Reader:
+    """A little-endian message body, read from the front."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self.position = 0
+
+    def align(self, size: int) -> None:
+        self.position += -self.position % size
+
+    def number(self) -> int:
+        self.align(4)
+        (value,) = struct.unpack_from("<I", self._data, self.position)
+        self.position += 4
+        return int(value)
+
+    def byte(self) -> int:
+        value = self._data[self.position]
+        self.position += 1
+        return value
+
+    def text(self) -> str:
+        return self._string(self.number())
+
+    def signature(self) -> str:
+        return self._string(self.byte())
+
+    def _string(self, length: int) -> str:
+        value = self._data[self.position : self.position + length].decode()
+        self.position += length + 1
+        return value
+
+
+def _reply_serial(fields: bytes) -> int:
+    reader = _Reader(fields)
+    serial = 0
+    while reader.position < len(fields):
+        reader.align(8)
+        code, kind = reader.byte(), reader.signature()
+        if kind == "u":
+            number = reader.number()
+            serial = number if code == _REPLY_SERIAL else serial
+        elif kind == "g":
+            reader.signature()
+        else:
+            reader.text()
+    return serial
+
+
+def _asserts(body: bytes) -> tuple[Assertion, ...]:
+    reader = _Reader(body)
+    if reader.signature() != "a(sbbsi)":
+        raise ValueError("asserts of an unknown form")
+    length = reader.number()
+    reader.align(8)
+    end = reader.position + length
+    found = []
+    while reader.position < end:
+        reader.align(8)
+        kind, trigger, negate = reader.text(), bool(reader.number()), bool(reader.number())
+        found.append(Assertion(kind, trigger, negate, reader.text()))
+        reader.number()
+    return tuple(found)
+
+
+def _pad(data: bytes, size: int) -> bytes:
+    return data + b"\0" * (-len(data) % size)
+
+
+def _text(value: str, offset: int, kind: str) -> bytes:
+    data = value.encode()
+    if kind == "g":
+        return bytes((len(data),)) + data + b"\0"
+    return b"\0" * (-offset % 4) + struct.pack("<I", len(data)) + data + b"\0"

@@ -1,0 +1,130 @@
+#!/usr/bin/env bash
+# Emergency stop for trading, without Python: the latch in, the latch out, and what the units run.
+# On the way to a stop nothing here trusts `set -e`: every step is checked and none may end the next.
+LC_ALL=C.UTF-8
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+umask 022
+
+# The flag itself, before anything is read that could be missing or broken.
+first_flag() {
+    local word
+    [[ ${1:-} == activate && $EUID == 0 ]] || return 0
+    for word in "$@"; do [[ $word != -h && $word != --help ]] || return 0; done
+    [[ -d /run/quantum ]] || mkdir -p /run/quantum
+    : >>/run/quantum/ESS_ON
+}
+
+# load VERB: a part that a verb does not need may be broken.
+load() {
+    local here part rest=(activate release restart sentry status)
+    case $1 in
+        enforce) rest=() ;;
+        activate | sentry) rest=("$1") ;;
+    esac
+    here=$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")
+    for part in paths exits say names clock disk config latch cgroup systemd snapshot contain enforce terminal "${rest[@]}"; do
+        # shellcheck source=/dev/null
+        . "$here/lib/$part.sh" || return 1
+    done
+}
+
+usage() {
+    cat <<'EOF'
+Usage: ess_controller.sh VERB
+
+  activate [--reason TEXT] [--category 0|1]   stop trading now and keep it stopped
+  deactivate [--reason TEXT] [--yes] [--all|--no-start]
+                                              release the latch and start trading
+  status [--quiet]                            is it active, is trading dead, is it armed
+  doctor                                      the same here; "ess doctor" knows more
+  drill [--production]                        prove that the stop works
+  enforce, sentry                             what the systemd units run
+
+Exit codes:
+EOF
+    exits_table
+}
+
+usage_error() {
+    complain "$1" 'See: ess_controller.sh --help'
+    exit "$EXIT_USAGE"
+}
+
+# parse ARGS...: the options of one verb into OPT_*.
+parse() {
+    OPT_REASON='' OPT_CATEGORY='' OPT_YES='' OPT_WHICH=running OPT_QUIET='' OPT_SOURCE=bash
+    while (($#)); do
+        case $1 in
+            --*=*)
+                set -- "${1%%=*}" "${1#*=}" "${@:2}"
+                continue
+                ;;
+            --reason | --category | --source | --scope)
+                (($# >= 2)) || usage_error "$1 needs a value"
+                parse_value "$1" "$2"
+                shift
+                ;;
+            --yes) OPT_YES=1 ;;
+            --all) OPT_WHICH=all ;;
+            --no-start) OPT_WHICH=none ;;
+            --quiet) OPT_QUIET=1 ;;
+            *) usage_error "unknown argument: $1" ;;
+        esac
+        shift
+    done
+}
+
+parse_value() {
+    case $1 in
+        --reason) OPT_REASON=$2 ;;
+        --source) OPT_SOURCE=$2 ;;
+        --category)
+            [[ $2 == [01] ]] || usage_error "--category is 0 or 1, not $2"
+            OPT_CATEGORY=$2
+            ;;
+        --scope)
+            [[ $2 == main || $2 == canary ]] || usage_error "no scope $2"
+            paths_use_scope "$2"
+            ;;
+    esac
+}
+
+main() {
+    local verb=${1:-}
+    if ! load "$verb"; then
+        first_flag "$@"
+        printf 'ess: the parts of this script are missing; run install.sh again\n' >&2
+        exit 4
+    fi
+    terminal_setup
+    (($#)) && shift
+    case $verb in
+        -h | --help | help)
+            usage
+            exit 0
+            ;;
+        activate | deactivate | status | doctor | enforce | sentry) ;;
+        drill)
+            require_root drill || exit
+            exec /bin/bash "$ESS_ROOT/scripts/proof_ess.sh" "${@:---canary}"
+            ;;
+        '') usage_error 'what do you want? activate, deactivate or status' ;;
+        *) usage_error "unknown verb: $verb" ;;
+    esac
+    case " $* " in *' --help '* | *' -h '*) usage && exit 0 ;; esac
+    parse "$@"
+    run_verb "$verb"
+}
+
+run_verb() {
+    [[ $1 == status || $1 == doctor ]] || require_root "$1" || exit
+    case $1 in
+        activate) activate "$OPT_SOURCE" "$OPT_REASON" "$OPT_CATEGORY" ;;
+        deactivate) release "$OPT_REASON" "$OPT_YES" "$OPT_WHICH" ;;
+        status | doctor) status "$OPT_QUIET" ;;
+        enforce) enforce ;;
+        sentry) sentry ;;
+    esac
+}
+
+main "$@"

@@ -1,0 +1,250 @@
+#!/usr/bin/env bash
+# Install, configure, upgrade or remove quantum-ess. What stops trading (units and bash) goes first and
+# works when the Python part, which may need a network, does not.
+set -uo pipefail
+# lastpipe: what render_put notes in RENDERED must survive the pipe it stands at the end of.
+shopt -s nullglob lastpipe
+umask 022
+LC_ALL=C.UTF-8
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+
+VENV=/opt/quantum-ess/venv
+DOC_DIR=/usr/local/share/doc/quantum-ess
+WATCH=(quantum-ess.path quantum-ess-halt.path quantum-ess-sentry.timer quantum-ess-drill.timer)
+DESTDIR=${DESTDIR:-}
+RENDERED=()
+
+load() {
+    local here part
+    here=$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")
+    for part in paths exits say names clock config latch terminal render; do
+        # shellcheck source=/dev/null
+        . "$here/lib/$part.sh" || exit 2
+    done
+    ESS_ROOT=${here%/ops}
+}
+
+usage() {
+    cat <<'EOF'
+Usage: install.sh [--wheels DIR] [--no-python] [--no-drill]   install or upgrade
+       install.sh --configure                                apply a changed ess.env
+       install.sh --uninstall                                remove (refused while latched)
+
+  --wheels DIR   take Python packages from DIR, not from a network
+  --no-python    only the units and the bash controller
+  --no-drill     do not run the drill at the end; the host then counts as disarmed
+  DESTDIR=DIR    write below DIR and start nothing (for packages)
+EOF
+}
+
+fail() {
+    complain "$1" "${2:-}"
+    exit "${3:-$EXIT_USAGE}"
+}
+
+step() { tell "== $1"; }
+
+parse() {
+    ACTION=install WHEELS='' PYTHON=1 DRILL=1
+    while (($#)); do
+        case $1 in
+            -h | --help) usage && exit 0 ;;
+            --configure) ACTION=configure ;;
+            --uninstall) ACTION=uninstall ;;
+            --no-python) PYTHON='' ;;
+            --no-drill) DRILL='' ;;
+            --wheels)
+                [[ -d ${2:-} ]] || fail '--wheels needs a directory'
+                WHEELS=$2
+                shift
+                ;;
+            *) fail "unknown argument: $1" 'See: install.sh --help' ;;
+        esac
+        shift
+    done
+    # The installed copy has no sources to install from.
+    [[ $ACTION != install || $ESS_ROOT != "$ESS_LIB" ]] || ACTION=configure
+}
+
+# check_configuration: nothing is touched when the configuration is wrong.
+check_configuration() {
+    local file=$DESTDIR$ESS_CONF
+    [[ -e $file ]] || file=$ESS_ROOT/ops/ess.env
+    config_load "$file" || fail "configuration refused: $CONFIG_ERROR" 'Nothing was changed. Correct that line and run this again.'
+}
+
+# check_names: the kernel knows a unit by its own name only; a stop that looks for an alias finds nothing.
+check_names() {
+    local unit id
+    [[ -z $DESTDIR ]] || return 0
+    for unit in "${TRADING[@]}"; do
+        name_is_pattern "$unit" && continue
+        id=$(timeout 5 systemctl show -P Id -- "$unit") || continue
+        [[ $id == "$unit" ]] && continue
+        config_where "$ESS_CONF" QT_ESS_TRADING_UNITS
+        fail "configuration refused: $WHERE: $unit is another name of $id" "Nothing was changed. Write $id there and run this again."
+    done
+}
+
+# check_hold: while latched nobody is let go. A unit that is no longer configured would lose its gate.
+check_hold() {
+    local unit
+    [[ -z $DESTDIR ]] && latch_is_set || return 0
+    config_gated
+    for unit in "${GATED[@]}"; do
+        name_in "$unit" "${TRADING[@]}" && continue
+        fail "not changed: the latch is set, and $unit, which it holds, is no longer in QT_ESS_TRADING_UNITS" \
+            'First: ess deactivate. Then run this again.' "$EXIT_RELEASE_FAILED"
+    done
+}
+
+check_host() {
+    [[ -z $DESTDIR ]] || return 0
+    ((EUID == 0)) || fail 'only root can install' "Run: sudo $0" "$EXIT_NOT_ROOT"
+    [[ -d /run/systemd/system ]] || fail 'this host does not run systemd' 'quantum-ess needs it as PID 1; for packaging set DESTDIR.'
+    [[ -e $CG_ROOT/cgroup.controllers ]] || fail 'this host has no cgroup v2' 'Boot it with systemd.unified_cgroup_hierarchy=1.'
+}
+
+copy_files() {
+    local file
+    while IFS= read -r file; do
+        render_put "$ESS_LIB/$file" "$(file_mode "$file")" <"$ESS_ROOT/$file" || return 1
+    done < <(cd -- "$ESS_ROOT" && find ops deploy scripts/proof_ess.sh scripts/proof -type f 2>/dev/null)
+    render_put /usr/local/bin/ess 0755 <"$ESS_ROOT/ops/ess_wrapper.sh" || return 1
+    for file in RUNBOOK.md README.md; do
+        [[ ! -e $ESS_ROOT/$file ]] || render_put "$DOC_DIR/$file" 0644 <"$ESS_ROOT/$file" || return 1
+    done
+}
+
+file_mode() {
+    if [[ -x $ESS_ROOT/$1 ]]; then printf 0755; else printf 0644; fi
+}
+
+install_configuration() {
+    [[ -e $DESTDIR$ESS_CONF ]] || render_put "$ESS_CONF" 0644 <"$ESS_ROOT/ops/ess.env" || return 1
+    render_put "$ESS_INSTALLED" 0644 <"$DESTDIR$ESS_CONF"
+}
+
+install_units() {
+    render_units && render_configuration || return 1
+    render_put /etc/tmpfiles.d/quantum-ess.conf 0644 <"$ESS_ROOT/deploy/systemd/quantum-ess.tmpfiles.conf" &&
+        render_put /etc/sysusers.d/quantum-ess.conf 0644 <"$ESS_ROOT/deploy/systemd/quantum-ess.sysusers.conf"
+}
+
+write_configured_files() {
+    install_configuration && install_units && write_manifest
+}
+
+# write_manifest: what doctor compares with later. The configuration itself may be edited and is not in it.
+write_manifest() {
+    local file
+    {
+        [[ $ACTION != configure ]] || manifest_kept
+        for file in "${RENDERED[@]}"; do
+            [[ $file == "$ESS_CONF" ]] ||
+                printf '%s  %s\n' "$(sha256sum <"$DESTDIR$file" | cut -d' ' -f1)" "$file"
+        done
+    } | sort -u -k2 | render_put "$ESS_MANIFEST" 0644
+}
+
+# manifest_kept: the lines of files that this run did not write, with the sums they had, so that an edit
+# made since stays a finding. Gates are all written anew.
+manifest_kept() {
+    local sum file
+    while read -r sum file; do
+        [[ $file == *"/$ESS_GATE" ]] || [[ " ${RENDERED[*]} " == *" $file "* ]] || printf '%s  %s\n' "$sum" "$file"
+    done <"$DESTDIR$ESS_MANIFEST"
+}
+
+activate_units() {
+    [[ -z $DESTDIR ]] || return 0
+    systemd-sysusers /etc/sysusers.d/quantum-ess.conf
+    systemd-tmpfiles --create /etc/tmpfiles.d/quantum-ess.conf || return 1
+    systemctl daemon-reload && systemctl --quiet enable "${WATCH[@]}" && systemctl restart "${WATCH[@]}"
+}
+
+# install_python: layer 2. Its failure leaves a working emergency stop.
+install_python() {
+    local -a source=("$ESS_ROOT")
+    [[ -z $WHEELS ]] || source=(--no-index --find-links "$WHEELS" quantum-ess)
+    [[ -x $DESTDIR$VENV/bin/python ]] || python3 -m venv "$DESTDIR$VENV" || return 1
+    "$DESTDIR$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --upgrade "${source[@]}" &&
+        "$DESTDIR$VENV/bin/python" -I -m ess --version >/dev/null
+}
+
+run_install() {
+    local python_ok=1
+    step 'units and bash controller (these stop trading, alone)'
+    if ! { copy_files && write_configured_files; }; then
+        fail 'could not write the files' 'The message above names the file; is the disk full or read-only?'
+    fi
+    activate_units || fail 'systemd did not take the units' 'See: journalctl -b -u quantum-ess.path' "$EXIT_NOT_ARMED"
+    if [[ -n $PYTHON ]]; then
+        step 'Python command line'
+        install_python || python_ok=''
+        [[ -n $python_ok ]] || complain 'the Python part could not be installed; the emergency stop works without it' \
+            "Use $ESS_LIB/ops/ess_controller.sh; mend (network? python3-venv?) and run this again."
+    fi
+    finish "$python_ok"
+}
+
+run_configure() {
+    [[ -r $DESTDIR$ESS_MANIFEST ]] ||
+        fail "nothing is installed here ($ESS_MANIFEST is missing)" 'Run ops/install.sh of the checkout.'
+    step 'configuration'
+    write_configured_files || fail 'could not write the files' 'The message above names the file.'
+    activate_units || fail 'systemd did not take the units' '' "$EXIT_NOT_ARMED"
+    finish 1
+}
+
+# finish PYTHON_OK: drill, then the doctor's word, which is the exit code.
+finish() {
+    local code
+    [[ -z $DESTDIR ]] || return 0
+    if [[ -n $DRILL && $ACTION == install ]] && ! latch_is_set; then
+        step 'drill on the canary (trading is not touched)'
+        /bin/bash "$ESS_LIB/scripts/proof_ess.sh" --canary || tell 'The drill did not pass; the doctor says what follows from that.'
+    fi
+    step 'doctor'
+    if [[ -n $PYTHON && -n $1 ]] || [[ $ACTION == configure ]]; then
+        /usr/local/bin/ess doctor
+    else
+        /bin/bash "$ESS_LIB/ops/ess_controller.sh" status
+        code=$?
+        [[ -n $1 ]] || code=$EXIT_NOT_ARMED
+        exit "$code"
+    fi
+}
+
+run_uninstall() {
+    local file
+    if [[ -z $DESTDIR ]] && latch_is_set; then
+        fail 'not removed: the latch is set, and removing this would let trading start again' 'First: ess deactivate' "$EXIT_RELEASE_FAILED"
+    fi
+    [[ -r $DESTDIR$ESS_MANIFEST ]] || fail "nothing is installed here ($ESS_MANIFEST is missing)"
+    [[ -n $DESTDIR ]] || systemctl --quiet disable --now "${WATCH[@]}" quantum-ess-canary.service
+    while IFS= read -r file; do
+        rm -f -- "$DESTDIR$file"
+        # /usr/local/bin and the like may be empty now, and are not ours.
+        case $file in
+            "$ESS_UNIT_DIR"/*/* | "$DOC_DIR"/*) rmdir --ignore-fail-on-non-empty -- "$DESTDIR${file%/*}" 2>/dev/null ;;
+        esac
+    done < <(cut -d' ' -f3- "$DESTDIR$ESS_MANIFEST")
+    rm -rf -- "$DESTDIR${ESS_LIB:?}" "$DESTDIR${VENV%/venv}" 2>/dev/null
+    [[ -n $DESTDIR ]] || systemctl daemon-reload
+    tell "quantum-ess is removed; kept: $ESS_CONF and $STATE_DIR."
+}
+
+main() {
+    load
+    terminal_setup
+    parse "$@"
+    check_host
+    case $ACTION in
+        install) check_configuration && check_names && check_hold && run_install ;;
+        configure) check_configuration && check_names && check_hold && run_configure ;;
+        uninstall) run_uninstall ;;
+    esac
+}
+
+main "$@"

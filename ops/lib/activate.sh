@@ -1,0 +1,133 @@
+# shellcheck shell=bash
+# activate: set the latch, then watch until trading is proved dead. The enforcer does the killing; if
+# PID 1 does not bring it up we walk the same ladder ourselves.
+
+ACTIVATE_LIMIT=5000   # ms to be contained in before we answer "no"
+ACTIVATE_PATIENCE=300 # ms for the enforcer to show up
+ACTIVATE_OVERDUE=400  # ms after the grace by which the enforcer must have killed
+
+# activate SOURCE REASON CATEGORY: exit code 0 when contained, 4 when not.
+activate() {
+    local already=''
+    # Not the flag on disk, which may hang, before the other one is set.
+    ! latch_there "$RUN_FLAG" || already=1
+    if ! contain_processes_left; then
+        latch_at_once "$@"
+        config_for_trip
+        contain_now
+    fi
+    operator_name
+    latch_content "$1" "${2:-not given}" "$3" "$OPERATOR"
+    latch_set "$CONTENT"
+    activate_say_latch "$already$LATCH_WAS"
+    activate_contain "$3"
+}
+
+# activate_contain CATEGORY: with the latch set, bring the enforcer up and watch until trading is proved dead.
+activate_contain() {
+    { unlocked sd start --no-block "$UNIT_PREFIX-trigger.service" "$UNIT_PREFIX-halt.target"; } </dev/null >/dev/null 2>&1 &
+    config_for_trip
+    [[ -z $CONFIG_NOTE ]] || complain "configuration not usable: $CONFIG_NOTE" 'The stop goes on. Afterwards: ess doctor'
+    contain_begin "${1:-$STOP_CATEGORY}"
+    CONTAIN_KILL_FROM=$CONTAIN_DEADLINE
+    CONTAIN_DEADLINE=$NOW_NEVER
+    activate_wait
+}
+
+activate_say_latch() {
+    if [[ -n $LATCH_FAILED ]] && ! latch_is_set; then
+        complain "NOT LATCHED: neither flag could be written ($LATCH_FAILED). Stopping trading all the same." \
+            'It can come back: power the host off, or free the disks and activate again.'
+    elif [[ -n $LATCH_FAILED ]]; then
+        complain "could not write $LATCH_FAILED; the other flag holds the latch" \
+            'After a reboot it may be gone: mend the disk, then activate again.'
+    fi
+    if [[ -n $1 ]]; then tell 'ESS: the latch was already set; checking that trading is down.'; else
+        tell 'ESS: latch set. Stopping trading ...'
+    fi
+}
+
+# activate_enforcer_lives: true when the enforcer's control group has a process. What it wrote about itself may
+# be old, and its pid somebody else's.
+activate_enforcer_lives() {
+    cgroup_populated "$CG_ROOT/system.slice/$UNIT_PREFIX-trigger.service"
+}
+
+activate_wait() {
+    local alone='' contained=''
+    while :; do
+        # A release that was under way may take away what we have just set; whoever stops wins.
+        latch_is_set || latch_set "$CONTENT"
+        contain_look
+        activate_show_down
+        ((${#SURVIVORS[@]})) || ! activate_quiet || contained=1
+        [[ -z $contained ]] || break
+        ((NOW_MS - CONTAIN_BEGAN < ACTIVATE_LIMIT)) || break
+        if [[ -z $alone ]] && activate_must_act; then
+            alone=$MUST_ACT
+            activate_alone "$alone"
+        fi
+        pause "$CONTAIN_POLL"
+    done
+    activate_verdict "$contained" "$alone"
+}
+
+# activate_must_act: true, with the reason in MUST_ACT, when the enforcer does not show up, or when
+# something still lives after its kill is due.
+activate_must_act() {
+    ((NOW_MS - CONTAIN_BEGAN > ACTIVATE_PATIENCE)) || return 1
+    MUST_ACT='the enforcer does not run'
+    activate_enforcer_lives || return 0
+    MUST_ACT='trading outlives the kill'
+    ((NOW_MS > CONTAIN_KILL_FROM + ACTIVATE_OVERDUE))
+}
+
+# activate_quiet: no trading unit may have a process in a moment. A PID 1 that does not answer starts nothing,
+# and the gate stands when it wakes up.
+activate_quiet() {
+    local SYSTEMD_TIMEOUT=0.5
+    sd_coming "${TRADING[@]}" || { ACTIVATE_DEAF=1 && return 0; }
+    ((${#COMING[@]} == 0))
+}
+
+# activate_alone WHY: walk the ladder here.
+activate_alone() {
+    local unit
+    complain "$1: stopping trading through the kernel"
+    journal 1 "=== ESS ACTIVATION: $1; stopping trading through the kernel ==="
+    { contain_ask; } </dev/null >/dev/null 2>&1 &
+    for unit in "${SURVIVORS[@]}"; do cgroup_signal TERM "${CGROUPS[$unit]}"; done
+    CONTAIN_DEADLINE=$CONTAIN_KILL_FROM
+}
+
+activate_show_down() {
+    local unit ms
+    for unit in "${!CONTAIN_SEEN[@]}"; do
+        [[ -z ${DOWN_MS[$unit]:-} ]] || continue
+        name_in "$unit" "${SURVIVORS[@]}" && continue
+        ms=$((NOW_MS - CONTAIN_BEGAN))
+        # shellcheck disable=SC2004 # an associative array
+        DOWN_MS[$unit]=$ms
+        tell "  down  $unit  ($ms ms)"
+    done
+}
+
+# activate_verdict CONTAINED ALONE
+activate_verdict() {
+    local unit
+    if [[ -z $1 ]]; then
+        tell "${RED}ESS STATUS: ACTIVE - NOT CONTAINED after $((NOW_MS - CONTAIN_BEGAN)) ms${PLAIN}"
+        for unit in "${SURVIVORS[@]}"; do
+            cgroup_pids "${CGROUPS[$unit]}"
+            tell "  ALIVE $unit  pids ${PIDS[*]:0:10}"
+        done
+        tell 'Next: cut this host off the network or power it off; then look at: ess_controller.sh status'
+        return "$EXIT_NOT_CONTAINED"
+    fi
+    tell "${RED}ESS STATUS: ACTIVE${PLAIN} - trading is stopped and stays stopped (CONTAINED, $((NOW_MS - CONTAIN_BEGAN)) ms)"
+    [[ -z $ACTIVATE_DEAF ]] || tell 'systemd does not answer; what is alive was read from the kernel. See RUNBOOK.md, "systemd is broken".'
+    tell 'Next: find out what happened. To resume trading: ess_controller.sh deactivate'
+    latch_is_set || return "$EXIT_NOT_CONTAINED"
+}
+NOW_NEVER=999999999999999
+ACTIVATE_DEAF=

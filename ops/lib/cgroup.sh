@@ -1,0 +1,86 @@
+# shellcheck shell=bash
+# Trading processes as the kernel sees them. No systemd, no D-Bus: this works when PID 1 does not.
+
+# cgroup_is_unit DIR: true for the directory of one service or scope below the root, and for nothing
+# else. Every write goes through this: <root>/cgroup.kill would end the whole machine.
+cgroup_is_unit() {
+    [[ -n $CG_ROOT && $1 == "$CG_ROOT"/*.service && $1 != *..* && -d $1 ]]
+}
+
+# cgroup_visible: false where the control groups cannot be seen at all; nothing is known then.
+cgroup_visible() {
+    [[ -e $CG_ROOT/cgroup.controllers ]]
+}
+
+# cgroup_find PATTERN...: into CGROUPS (name -> directory) the units that exist as control groups and
+# match. Only slices are entered: a service of that name inside somebody's container is not ours.
+cgroup_find() {
+    local pattern
+    declare -gA CGROUPS=() CG_EXACT=()
+    CG_PATTERNS=()
+    for pattern in "$@"; do
+        if name_is_pattern "$pattern"; then CG_PATTERNS+=("$pattern"); else CG_EXACT[$pattern]=1; fi
+    done
+    shopt -s nullglob
+    cgroup_enter "$CG_ROOT"
+}
+
+cgroup_enter() {
+    local dir name
+    for dir in "$1"/*.slice; do
+        cgroup_enter "$dir"
+    done
+    for dir in "$1"/*.service; do
+        name=${dir##*/}
+        [[ $name != _* ]] || name=${name#_}
+        if [[ -n ${CG_EXACT[$name]:-} ]] || name_in "$name" "${CG_PATTERNS[@]}"; then
+            CGROUPS[$name]=$dir
+        fi
+    done
+}
+
+# cgroup_populated DIR: true while any process lives anywhere below; a directory that cannot be read
+# and is still there counts as populated.
+cgroup_populated() {
+    local key value
+    while read -r key value; do
+        [[ $key == populated ]] || continue
+        [[ $value != 0 ]]
+        return
+    done 2>/dev/null <"$1/cgroup.events"
+    [[ -d $1 ]]
+}
+
+# cgroup_pids DIR: into PIDS, every process in the subtree.
+cgroup_pids() {
+    local file pid
+    PIDS=()
+    while IFS= read -r file; do
+        while read -r pid; do PIDS+=("$pid"); done 2>/dev/null <"$file"
+    done < <(timeout 1 find "$1" -name cgroup.procs 2>/dev/null)
+}
+
+# cgroup_kill DIR: SIGKILL to everything in the subtree, at once and including what forks meanwhile.
+cgroup_kill() {
+    cgroup_is_unit "$1" || return 1
+    if [[ -e $1/cgroup.kill ]]; then
+        # A builtin, not a subshell: a fork bomb may have left us no process to fork.
+        { printf 1 >"$1/cgroup.kill"; } 2>/dev/null
+    else
+        cgroup_kill_frozen "$1"
+    fi
+}
+
+# Kernels before 5.14 have no cgroup.kill; freezing first is what keeps a fork bomb from outrunning us.
+cgroup_kill_frozen() {
+    { printf 1 >"$1/cgroup.freeze"; } 2>/dev/null
+    cgroup_signal KILL "$1"
+    { printf 0 >"$1/cgroup.freeze"; } 2>/dev/null
+}
+
+# cgroup_signal SIGNAL DIR
+cgroup_signal() {
+    cgroup_is_unit "$2" || return 1
+    cgroup_pids "$2"
+    ((${#PIDS[@]})) && kill -s "$1" "${PIDS[@]}" 2>/dev/null
+}

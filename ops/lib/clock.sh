@@ -1,0 +1,18 @@
+# shellcheck shell=bash
+# Time that does not depend on the wall clock, and waiting without a process.
+
+# clock_ms: into NOW_MS, ms since boot. /proc/uptime does not jump when somebody sets the clock.
+clock_ms() {
+    local up rest
+    read -r up rest </proc/uptime
+    NOW_MS=$((10#${up/./} * 10))
+}
+
+# pause MS: sleep without forking; a signal to the shell ends it.
+pause() {
+    local seconds
+    printf -v seconds '%d.%03d' $(($1 / 1000)) $(($1 % 1000))
+    if [[ -z ${PAUSE_FD:-} ]]; then exec {PAUSE_FD}<> <(:); fi
+    read -r -t "$seconds" -u "$PAUSE_FD"
+    return 0
+}

@@ -1,0 +1,40 @@
+# shellcheck shell=bash
+# A disk that hangs: who so much as looks at a name on it sleeps where no signal wakes him. A stop must not.
+
+DISK_PATIENCE=500 # ms
+DISK_ASKER=
+
+# disk_answers: true when the disk with STATE_DIR does. Otherwise a child hangs there in our place, and what
+# belongs on that disk is kept under /run until it answers again.
+disk_answers() {
+    local tries=0
+    if [[ -n $DISK_ASKER ]]; then
+        disk_back
+        return
+    fi
+    { [[ -e $VAR_FLAG ]]; } </dev/null >/dev/null 2>&1 &
+    DISK_ASKER=$!
+    while kill -0 "$DISK_ASKER" 2>/dev/null; do
+        if ((tries++ >= DISK_PATIENCE / 2)); then
+            disk_do_without
+            return 1
+        fi
+        pause 2
+    done
+    DISK_ASKER=
+}
+
+disk_do_without() {
+    STATE_DIR=$RUNTIME_DIR/no-disk
+    VAR_FLAG=$STATE_DIR/ESS_ON
+    RUNNING_FILE=$STATE_DIR/running
+    mkdir -p -- "$STATE_DIR" 2>/dev/null
+}
+
+# disk_back: true when the disk that did not answer does now; the paths are the usual ones again.
+disk_back() {
+    [[ -n $DISK_ASKER ]] && ! kill -0 "$DISK_ASKER" 2>/dev/null || return 1
+    rm -rf -- "$RUNTIME_DIR/no-disk"
+    DISK_ASKER=
+    paths_use_scope "$ESS_SCOPE"
+}

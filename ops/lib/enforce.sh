@@ -1,0 +1,216 @@
+# shellcheck shell=bash
+# The enforcer: what quantum-ess-trigger.service runs for as long as the latch is set. That it was
+# started is the trip; a flag that is already gone again (a unit with RuntimeDirectory=quantum takes
+# /run/quantum with it) changes nothing.
+
+ENFORCE_WATCH=50        # ms between looks while the latch holds
+ENFORCE_PROOF=50        # ms the trading groups must be empty before we say so
+ENFORCE_LOG_EVERY=1000  # ms between two journal lines about the same thing
+ENFORCE_GRACE_MAX=1500  # ms, the longest grace a configuration can give
+ENFORCE_BY_HAND=5000000 # ns between two removals that count as one act of one person
+
+enforce() {
+    trap '' HUP
+    enforce_released || enforce_trip
+    rm -f -- "$ENFORCER_FILE" "$TRIP_FILE"
+}
+
+# enforce_trip: stop and hold; returns when the latch was released.
+enforce_trip() {
+    # Not with a full process table, which a child might have to wait for.
+    ! contain_processes_left || disk_answers ||
+        journal 1 "the disk with $VAR_FLAG does not answer; stopping trading without it"
+    enforce_content
+    if enforce_in_haste; then
+        config_for_trip
+        contain_now
+    fi
+    # A flag that is about to be written anew no longer tells when the latch fell.
+    [[ -e $RUN_FLAG && ! -L $RUN_FLAG ]] || snapshot_flag_mono
+    latch_mend "$CONTENT"
+    config_for_trip
+    enforce_begin
+    { contain_ask; } </dev/null >/dev/null 2>&1 &
+    enforce_stop
+    enforce_watch
+}
+
+# enforce_content: into CONTENT what to write into a flag that lacks: the other flag's words, or ours.
+enforce_content() {
+    latch_read
+    latch_content "${LATCH[source]:-flag}" "${LATCH[reason]:-the flag was set by hand}" "${LATCH[category]:-}" \
+        "${LATCH[operator]:-unknown}" "${LATCH[id]:-}" "${LATCH[at]:-}"
+}
+
+enforce_begin() {
+    local category=${LATCH[category]:-}
+    [[ $category == [01] ]] || category=$STOP_CATEGORY
+    contain_begin "$category"
+    enforce_backdate
+    ((CONTAIN_DEADLINE -= CONTAIN_BEGAN - ENFORCE_GRACE_FROM))
+    enforce_report stopping
+    journal 1 "=== ESS ACTIVATION INITIATED === (${LATCH[source]:-flag}, ${LATCH[operator]:-unknown}: ${LATCH[reason]:-no reason written})"
+    [[ -z $CONFIG_NOTE ]] || journal 3 "configuration not usable: $CONFIG_NOTE"
+}
+
+# enforce_backdate: into ENFORCE_GRACE_FROM. The grace counts from the flag, not from our start: a host under a
+# fork bomb takes its time to start us. It is too rough a time to tell what ran when the flag fell.
+enforce_backdate() {
+    ENFORCE_GRACE_FROM=$ENFORCE_CLOCK
+    latch_age && ((LATCH_AGE_US > 0 && CONTAIN_BEGAN - LATCH_AGE_US / 1000 < ENFORCE_CLOCK)) || return 0
+    ENFORCE_GRACE_FROM=$((CONTAIN_BEGAN - LATCH_AGE_US / 1000))
+}
+
+# enforce_inherit: an enforcer that was killed leaves the time of the trip behind: nobody gets a second grace.
+# Into ENFORCE_CLOCK that time, in ms since boot; now, when this is the first enforcer. Without a fork.
+enforce_inherit() {
+    local before=''
+    clock_ms
+    ENFORCE_CLOCK=$NOW_MS
+    [[ -f $TRIP_FILE ]] && read -r before 2>/dev/null <"$TRIP_FILE"
+    if [[ $before =~ ^[1-9][0-9]{0,14}$ ]] && ((before < NOW_MS)); then
+        ENFORCE_CLOCK=$before
+    else
+        { printf '%s\n' "$NOW_MS" >"$TRIP_FILE"; } 2>/dev/null
+    fi
+}
+
+# enforce_in_haste: nothing may be done before the kill: whoever killed the last enforcer kills this one, too,
+# or the process table is nearly full.
+enforce_in_haste() {
+    enforce_inherit
+    ((NOW_MS - ENFORCE_CLOCK >= ENFORCE_GRACE_MAX)) || ! contain_processes_left
+}
+
+# enforce_report PHASE [MS]: what we are doing, for whoever waits for us. Information only.
+enforce_report() {
+    {
+        [[ -d $RUNTIME_DIR ]] || mkdir -p -- "$RUNTIME_DIR"
+        printf 'pid=%s\nphase=%s\nms=%s\nat_us=%s\n' "$$" "$1" "${2:-}" "${EPOCHREALTIME/./}" >"$ENFORCER_FILE.new" &&
+            mv -fT -- "$ENFORCER_FILE.new" "$ENFORCER_FILE"
+    } </dev/null >/dev/null 2>&1
+}
+
+# enforce_stop: the ladder, until nothing lives. It never gives up; after 5 s it says so, and goes on.
+enforce_stop() {
+    local complained='' unit ms
+    local empty_since=''
+    contain_look
+    while enforce_unproved; do
+        if [[ -z $complained ]] && ((NOW_MS - CONTAIN_BEGAN > 5000)); then
+            complained=1
+            enforce_report not-contained
+            journal 0 "=== NOT CONTAINED after 5 s: ${SURVIVORS[*]} still alive; still killing. Cut the host's network or power. ==="
+        fi
+        pause "$CONTAIN_POLL"
+        enforce_keep
+        contain_look
+    done
+    ms=$ELAPSED_MS
+    enforce_report contained "$ms"
+    # PID 1 may have been done before our first look; it was asked to stop every one of them all the same.
+    for unit in "${TRADING[@]}"; do
+        # shellcheck disable=SC2004 # an associative array
+        name_is_pattern "$unit" || CONTAIN_SEEN[$unit]=1
+    done
+    for unit in "${!CONTAIN_SEEN[@]}"; do
+        journal 5 "Stopping $unit${KILLED[$unit]:+ (killed)}"
+    done
+    journal 1 "=== ESS ACTIVATED - TRADING STOPPED === ($ms ms)"
+}
+
+# enforce_unproved: true until the groups were empty for ENFORCE_PROOF. One look is no proof: between a
+# killed ExecStop= and the ExecStopPost= that PID 1 starts next, there is nobody. Uses empty_since.
+enforce_unproved() {
+    if ((${#SURVIVORS[@]})); then
+        empty_since=''
+        return 0
+    fi
+    [[ -n $empty_since ]] || { empty_since=$NOW_MS && enforce_elapsed; }
+    ((NOW_MS - empty_since < ENFORCE_PROOF))
+}
+
+# enforce_elapsed: into ELAPSED_MS, from the flag to now; from our own start when the flag's age makes
+# no sense (the clock was set, or the flag is from before a reboot).
+enforce_elapsed() {
+    ELAPSED_MS=$((NOW_MS - CONTAIN_BEGAN))
+    latch_age && ((LATCH_AGE_US / 1000 >= ELAPSED_MS - 10 && LATCH_AGE_US < 60000000)) || return 0
+    ELAPSED_MS=$((LATCH_AGE_US / 1000))
+}
+
+# enforce_watch: hold. Ends only when the latch was released.
+enforce_watch() {
+    local last=0
+    CONTAIN_DEADLINE=0
+    [[ -n $FLAG_MONO ]] || snapshot_flag_mono
+    while enforce_hold; do
+        contain_look
+        snapshot_keep
+        if ((${#SURVIVORS[@]} && NOW_MS - last >= ENFORCE_LOG_EVERY)); then
+            last=$NOW_MS
+            journal 2 "killed while latched: ${SURVIVORS[*]}"
+            { sd stop --no-block -- "${SURVIVORS[@]}"; } </dev/null >/dev/null 2>&1 &
+        fi
+        pause "$ENFORCE_WATCH"
+    done
+}
+
+# enforce_keep: while a trading process is alive nobody may open the gate; if both flags are gone, whoever
+# took them, one is put back. Without a fork where that can be: a fork bomb may have left us none.
+enforce_keep() {
+    latch_is_set || enforce_release_running || { : >>"$RUN_FLAG"; } 2>/dev/null || enforce_mend
+}
+
+# enforce_hold: true while latched; puts a flag that went missing back.
+enforce_hold() {
+    local both=${ENFORCE_BOTH:-}
+    ! disk_back || both=''
+    ENFORCE_BOTH=''
+    [[ -e $RUN_FLAG && -e $VAR_FLAG && ! -L $RUN_FLAG && ! -L $VAR_FLAG ]] && ENFORCE_BOTH=1 && return 0
+    if enforce_release_running; then
+        ! enforce_released
+        return
+    fi
+    if [[ -n $both ]] && ! latch_is_set && enforce_removed_by_hand; then
+        journal 1 '=== latch removed by hand: both flags were deleted at once. Trading stays down until started. ==='
+        rm -f -- "$RUNNING_FILE"
+        return 1
+    fi
+    enforce_mend
+}
+
+# enforce_mend: put back what is missing.
+enforce_mend() {
+    clock_ms
+    if ((NOW_MS - ${ENFORCE_MENDED:--99999} >= ENFORCE_LOG_EVERY)); then
+        journal 2 'a latch flag went missing without a release: putting it back'
+        ENFORCE_MENDED=$NOW_MS
+    fi
+    latch_mend "$CONTENT"
+}
+
+# enforce_release_running: true while a live process holds the release lock and is removing flags. A
+# marker left by a release that was killed is swept away.
+enforce_release_running() {
+    [[ -e $RELEASING ]] || return 1
+    if flock -n "$RELEASE_LOCK" true 2>/dev/null; then
+        rm -f -- "$RELEASING"
+        return 1
+    fi
+}
+
+# enforce_released: both flags are gone and it was a release that removed them.
+enforce_released() {
+    ! latch_is_set && enforce_release_running
+}
+
+# enforce_removed_by_hand: both directories changed within one command's time, and nothing but the flags
+# went. Anything slower, and a directory that was emptied or replaced, is an accident and no decision.
+enforce_removed_by_hand() {
+    local run var
+    [[ -d $RUN_DIR && ! -L $RUN_DIR && -e $RUNNING_FILE ]] || return 1
+    run=$(stat -c %.9Y -- "$RUN_DIR" 2>/dev/null) || return 1
+    var=$(stat -c %.9Y -- "$STATE_DIR" 2>/dev/null) || return 1
+    run=${run/./} var=${var/./}
+    ((run - var <= ENFORCE_BY_HAND && var - run <= ENFORCE_BY_HAND))
+}

@@ -1,0 +1,167 @@
+# shellcheck shell=bash
+# The latch: two flags, each enough by itself. Existence counts, never content. Only this file
+# touches them.
+
+# latch_there FLAG: true when anything at all has that name, a dangling symlink included.
+latch_there() {
+    [[ -e $1 || -L $1 ]]
+}
+
+# latch_is_set: true unless both flags are known to be absent. It forks only when a directory is not there
+# or cannot be entered: then it takes more than a look to tell absent from unknown.
+latch_is_set() {
+    latch_there "$RUN_FLAG" || latch_there "$VAR_FLAG" && return 0
+    [[ -d $RUN_DIR && -x $RUN_DIR && -d $STATE_DIR && -x $STATE_DIR ]] && return 1
+    latch_state
+    [[ $LATCH_STATE != clear ]]
+}
+
+# latch_probe FLAG: into PROBE: present, absent or unknown. lstat decides, and only "no such file"
+# means absent.
+latch_probe() {
+    local answer
+    PROBE=present
+    latch_there "$1" && return 0
+    answer=$(LC_ALL=C timeout 2 stat -c %i -- "$1" 2>&1) && return 0
+    case $answer in
+        *'No such file'* | *'Not a directory'*) PROBE=absent ;;
+        *) PROBE=unknown ;;
+    esac
+}
+
+# latch_state: into LATCH_STATE: clear, latched or unknown. Unknown is to be treated as latched.
+latch_state() {
+    local run
+    latch_probe "$RUN_FLAG"
+    run=$PROBE
+    latch_probe "$VAR_FLAG"
+    # Its disk hangs, and what we looked at is the place we do with meanwhile.
+    [[ -z ${DISK_ASKER:-} || $PROBE == present ]] || PROBE=unknown
+    case $run,$PROBE in
+        *present*) LATCH_STATE=latched ;;
+        absent,absent) LATCH_STATE=clear ;;
+        *) LATCH_STATE=unknown ;;
+    esac
+}
+
+# latch_content SOURCE REASON CATEGORY OPERATOR [ID AT]: into CONTENT, what we write into a flag.
+latch_content() {
+    local id=${5:-} at=${6:-} reason operator
+    [[ -n $id ]] || read -r id 2>/dev/null </proc/sys/kernel/random/uuid
+    [[ -n $at ]] || TZ=UTC printf -v at '%(%Y-%m-%dT%H:%M:%SZ)T' -1
+    clean "$2"
+    reason=$CLEAN
+    clean "$4"
+    operator=$CLEAN
+    printf -v CONTENT '%s\n' "id=$id" "at=$at" "operator=$operator" "source=$1" "reason=$reason" "category=$3"
+}
+
+# latch_write FLAG CONTENT: true when something is at FLAG afterwards. The first writer's content
+# stays. A disk too full for the content still gets the empty flag.
+latch_write() {
+    local flag=$1 dir=${1%/*} temp
+    temp=$dir/.ESS_ON.$BASHPID.$RANDOM
+    [[ -d $dir ]] || mkdir -p -- "$dir" 2>/dev/null
+    if { printf '%s' "$2" >"$temp"; } 2>/dev/null; then
+        [[ $dir == /run/* ]] || sync -- "$temp" 2>/dev/null
+        if [[ -L $flag ]]; then
+            mv -fT -- "$temp" "$flag" 2>/dev/null
+        else
+            ln -T -- "$temp" "$flag" 2>/dev/null
+        fi
+        [[ $dir == /run/* ]] || sync -- "$dir" 2>/dev/null
+    fi
+    rm -f -- "$temp" 2>/dev/null
+    [[ -e $flag ]] || { : >>"$flag"; } 2>/dev/null
+    [[ -e $flag ]]
+}
+
+# latch_at_once SOURCE REASON CATEGORY: the flag under /run, without a fork: for a full process table.
+latch_at_once() {
+    latch_content "$1" "${2:-not given}" "$3" "${SUDO_USER:-uid-$UID}"
+    { set -C && printf '%s' "$CONTENT" >"$RUN_FLAG"; } 2>/dev/null
+    set +C
+}
+
+# latch_set CONTENT: both flags; into LATCH_FAILED the names of those that could not be written, into
+# LATCH_WAS a word when there was one on disk already. The one under /run is set when this returns; the one
+# on disk gets 500 ms, because a disk that hangs must not hold up a stop, and is completed by a child later
+# if it needs longer.
+latch_set() {
+    local tries=0 writer on_disk=$VAR_FLAG
+    LATCH_FAILED='' LATCH_WAS=''
+    latch_write "$RUN_FLAG" "$1" || LATCH_FAILED=$RUN_FLAG
+    if ! disk_answers; then
+        LATCH_FAILED+=${LATCH_FAILED:+ and }$on_disk
+        { unlocked latch_write "$on_disk" "$1"; } </dev/null >/dev/null 2>&1 &
+        return 1
+    fi
+    ! latch_there "$VAR_FLAG" || LATCH_WAS=yes
+    { unlocked latch_write "$VAR_FLAG" "$1"; } </dev/null >/dev/null 2>&1 &
+    writer=$!
+    while ! [[ -e $VAR_FLAG ]] && ((tries++ < 100)) && kill -0 "$writer" 2>/dev/null; do pause 5; done
+    [[ -e $VAR_FLAG ]] || LATCH_FAILED+=${LATCH_FAILED:+ and }$VAR_FLAG
+    [[ -z $LATCH_FAILED ]]
+}
+
+# latch_mend CONTENT: put a flag that is missing, or is a symlink, back. The one on disk is written by
+# a child, one at a time and at most five times a second: its disk may be read-only or hang.
+latch_mend() {
+    if [[ ! -e $RUN_FLAG || -L $RUN_FLAG ]]; then latch_write "$RUN_FLAG" "$1"; fi
+    [[ ! -e $VAR_FLAG || -L $VAR_FLAG ]] || return 0
+    clock_ms
+    ((NOW_MS - ${LATCH_MENDED_MS:--1000} >= 200)) || return 0
+    [[ -z ${LATCH_MENDER:-} ]] || ! kill -0 "$LATCH_MENDER" 2>/dev/null || return 0
+    LATCH_MENDED_MS=$NOW_MS
+    { latch_write "$VAR_FLAG" "$1"; } </dev/null >/dev/null 2>&1 &
+    LATCH_MENDER=$!
+}
+
+# latch_age: into LATCH_AGE_US, us since the latch fell: the older flag's ctime, which touch cannot
+# forge. False when neither can be read.
+latch_age() {
+    local ctime oldest=''
+    LATCH_AGE_US=
+    while read -r ctime; do
+        [[ $ctime == *.* ]] || continue
+        ctime=${ctime/./}
+        [[ -n $oldest ]] && ((ctime >= oldest)) || oldest=$ctime
+    done < <(timeout 1 stat -c %.6Z -- "$RUN_FLAG" "$VAR_FLAG" 2>/dev/null)
+    [[ -n $oldest ]] || return 1
+    LATCH_AGE_US=$((${EPOCHREALTIME/./} - oldest))
+}
+
+# latch_asked: into LATCH_ASKED when somebody last asked for the stop. It changes with every activation, also
+# while the latch is set, and with every touch.
+latch_asked() {
+    LATCH_ASKED=$(timeout 1 stat -c %.9Y -- "$RUN_DIR" "$RUN_FLAG" 2>/dev/null)
+}
+
+# latch_read: into LATCH (an associative array) the KEY=VALUE lines of the flag, cleaned. Whoever can
+# write the flag can write anything, so this is for display and never decides anything but haste.
+latch_read() {
+    local flag line raw=
+    declare -gA LATCH=()
+    for flag in "$RUN_FLAG" "$VAR_FLAG"; do
+        [[ -f $flag && ! -L $flag && -r $flag ]] || continue
+        LC_ALL=C read -r -N 4096 -d '' raw 2>/dev/null <"$flag"
+        [[ $raw == *=* ]] && break
+    done
+    while [[ -n $raw ]]; do
+        line=${raw%%$'\n'*}
+        [[ $raw == *$'\n'* ]] && raw=${raw#*$'\n'} || raw=
+        [[ $line =~ ^(id|at|operator|source|reason|category)=(.*)$ ]] || continue
+        clean "${BASH_REMATCH[2]}"
+        LATCH[${BASH_REMATCH[1]}]=$CLEAN
+    done
+}
+
+# latch_clear: remove both flags, whatever they are. True when both are gone; while the one on disk cannot be
+# removed, the other stays.
+latch_clear() {
+    rm -rf --one-file-system -- "$VAR_FLAG" 2>/dev/null
+    ! latch_there "$VAR_FLAG" || return 1
+    rm -rf --one-file-system -- "$RUN_FLAG" 2>/dev/null
+    sync -- "$STATE_DIR" 2>/dev/null
+    ! latch_is_set
+}

@@ -1,0 +1,262 @@
+# shellcheck shell=bash
+# deactivate: the only way back, and a person's act. Check, remove both flags, wait until the enforcer
+# has ended and the path watches again, then start units one by one. Whatever goes wrong after the
+# flags are gone sets the latch again.
+
+RELEASE_POLL=50        # ms
+RELEASE_PATIENCE=5     # s for a busy systemd to answer
+RELEASE_ARM_LIMIT=5000 # ms for the enforcer to end and the path to watch again
+
+# release REASON YES WHICH: WHICH is running, all or none. Exit code 0, 6, or 4 when it failed and what it had
+# started cannot be stopped.
+release() {
+    local reason=$1 yes=$2 which=$3
+    trap 'release_refused_by_signal' INT TERM HUP QUIT
+    # A reader that went away, or Ctrl-Z, may not leave a release standing half-way.
+    trap '' PIPE TSTP
+    release_lock && release_disk || return "$EXIT_RELEASE_FAILED"
+    if ! latch_is_set && [[ ! -e $RUNNING_FILE ]]; then
+        tell 'ESS STATUS: INACTIVE - the latch was not set; nothing to release.'
+        return 0
+    fi
+    latch_asked
+    RELEASE_ASKED=$LATCH_ASKED
+    config_for_trip
+    config_order_known
+    [[ -z $CONFIG_NOTE ]] || complain "configuration not usable: $CONFIG_NOTE"
+    release_ready && release_contained && release_choose "$which" && release_permission "$reason" "$yes" || return "$EXIT_RELEASE_FAILED"
+    operator_name
+    enforce_content
+    journal 5 "=== ESS DEACTIVATION INITIATED === ($OPERATOR: $RELEASE_REASON)"
+    trap 'release_interrupted' INT TERM HUP QUIT
+    release_flags && release_wait_armed && release_start && release_done
+}
+
+release_lock() {
+    local holder
+    mkdir -p -- "$RUNTIME_DIR" 2>/dev/null
+    if ! { exec {RELEASE_FD}>>"$RELEASE_LOCK"; } 2>/dev/null; then
+        complain "release refused: cannot write $RELEASE_LOCK" 'Is /run full? Make room, then deactivate again.'
+        return 1
+    fi
+    if ! flock -n "$RELEASE_FD"; then
+        read -r holder 2>/dev/null <"$RELEASE_LOCK"
+        complain "another release is running (pid ${holder:-unknown}); this one did nothing" 'Wait for it, or end it with Ctrl-C in its terminal.'
+        return 1
+    fi
+    : >"$RELEASE_LOCK"
+    printf '%s\n' "$$" >&"$RELEASE_FD"
+}
+
+# release_ready: systemd answers, and what watches the flag is there to do so again. Else nothing is touched.
+release_ready() {
+    local path=$UNIT_PREFIX.path
+    SYSTEMD_TIMEOUT=$RELEASE_PATIENCE
+    if ! sd_show 'ActiveState' "$path"; then
+        complain 'release refused: systemd does not answer; the latch is still set' 'See RUNBOOK.md, "systemd is broken".'
+        return 1
+    fi
+    [[ ${UNIT_PROP["$path.ActiveState"]:-} == active ]] || sd start -- "$path" && return 0
+    complain "release refused: $path does not start, so nothing would watch the flag; the latch is still set" \
+        "Look at: systemctl status $path"
+    return 1
+}
+
+# release_disk: the disk with the latch answers.
+release_disk() {
+    local on_disk=$STATE_DIR
+    disk_answers && return 0
+    complain "release refused: the disk with $on_disk does not answer; the latch is still set" 'Mend the disk, then deactivate again.'
+    return 1
+}
+
+# release_contained: trading is proved dead, or is within 5 s. A release takes the gate away, and what
+# outlives SIGKILL would be free.
+release_contained() {
+    local tries=0
+    # Without a latch this finishes a release that was cut short: what lives was started by that.
+    latch_is_set || return 0
+    contain_begin 1
+    CONTAIN_DEADLINE=$NOW_NEVER
+    contain_look
+    while ((${#SURVIVORS[@]} && tries++ < 100)); do
+        pause "$RELEASE_POLL"
+        contain_look
+    done
+    ((${#SURVIVORS[@]})) || return 0
+    complain "release refused: still alive: ${SURVIVORS[*]}" 'Stop it first: ess_controller.sh activate; what survives that goes away with a reboot only.'
+    return 1
+}
+
+# release_choose WHICH: into RELEASE_SET what will be started, decided before anything is removed.
+release_choose() {
+    local unit
+    RELEASE_SET=()
+    case $1 in
+        none) return 0 ;;
+        all) release_choose_all ;;
+        running)
+            release_await_list
+            if [[ ! -r $RUNNING_FILE ]]; then
+                release_unknown
+                return 1
+            fi
+            while read -r unit; do
+                [[ $unit != unknown ]] || { release_unknown && return 1; }
+                [[ -z $unit ]] || RELEASE_SET+=("$unit")
+            done <"$RUNNING_FILE"
+            ;;
+    esac
+}
+
+# The enforcer asks systemd what ran while it stops it; a release in the same second waits for that.
+release_await_list() {
+    local tries=0
+    while [[ ! -r $RUNNING_FILE ]] && ((tries++ < 40)); do pause "$RELEASE_POLL"; done
+}
+
+release_unknown() {
+    complain 'release refused: it is not known what was running when the latch fell' \
+        'Say which: deactivate --all starts every trading unit, deactivate --no-start starts none.'
+}
+
+# A pattern stands for the units systemd knows at this moment.
+release_choose_all() {
+    local unit name rest
+    for unit in "${START_ORDER[@]}"; do
+        if ! name_is_pattern "$unit"; then
+            RELEASE_SET+=("$unit")
+            continue
+        fi
+        while read -r name rest; do
+            [[ -n $name ]] && RELEASE_SET+=("$name")
+        done < <(sd list-units --all --plain --no-legend --full -- "$unit")
+    done
+}
+
+# release_permission REASON YES: on a terminal a person confirms and gives a reason.
+release_permission() {
+    local answer
+    RELEASE_REASON=${1:-}
+    if [[ -t 0 && -t 1 ]]; then
+        if [[ -z $2 ]]; then
+            release_explain
+            printf 'Type "release" to resume trading: '
+            read -r answer || answer=
+            [[ $answer == release ]] || { complain 'not released: the latch is still set' && return 1; }
+        fi
+        if [[ -z $RELEASE_REASON && -z $2 ]]; then
+            printf 'Reason: '
+            read -r RELEASE_REASON || RELEASE_REASON=
+        fi
+    fi
+    if [[ -z $RELEASE_REASON && ${CONFIG[QT_ESS_REQUIRE_REASON]:-no} == yes ]]; then
+        complain 'release refused: a reason is required (QT_ESS_REQUIRE_REASON=yes)' 'Add: --reason "why it is safe to trade again"'
+        return 1
+    fi
+    clean "${RELEASE_REASON:-not given}"
+    RELEASE_REASON=$CLEAN
+}
+
+release_explain() {
+    latch_read
+    tell "${RED}ESS STATUS: ACTIVE${PLAIN} since ${LATCH[at]:-unknown}, by ${LATCH[operator]:-unknown}: ${LATCH[reason]:-no reason written}"
+    tell "Releasing starts: ${RELEASE_SET[*]:-nothing}"
+}
+
+# release_flags: the marker keeps the enforcer from putting back what we remove. The list of what ran stays until
+# the release is through: a list without a latch is how the sentry knows one that was cut short.
+release_flags() {
+    latch_asked
+    if [[ $LATCH_ASKED != "$RELEASE_ASKED" ]]; then
+        complain 'release refused: meanwhile somebody has asked for the stop again; the latch is still set' \
+            'Find out who and why (status), then deactivate again.'
+        return "$EXIT_RELEASE_FAILED"
+    fi
+    [[ -e $RUNNING_FILE ]] || snapshot_write $'unknown\n' 2>/dev/null
+    : >"$RELEASING"
+    latch_clear && return 0
+    rm -f -- "$RELEASING"
+    latch_set "$CONTENT"
+    complain "release failed: cannot remove $RUN_FLAG and $VAR_FLAG; the latch is still set" 'Is the disk read-only? Mend it, then deactivate again.'
+    return "$EXIT_RELEASE_FAILED"
+}
+
+# release_wait_armed: the enforcer has ended and the path unit watches again.
+release_wait_armed() {
+    local limit
+    clock_ms
+    limit=$((NOW_MS + RELEASE_ARM_LIMIT))
+    until release_armed; do
+        release_still_clear || return
+        clock_ms
+        if ((NOW_MS >= limit)); then
+            release_again "$UNIT_PREFIX.path does not watch again: trading would run unprotected"
+            return
+        fi
+        pause $RELEASE_POLL
+    done
+    rm -f -- "$RELEASING"
+}
+
+release_armed() {
+    sd_show 'ActiveState SubState' "$UNIT_PREFIX-trigger.service" "$UNIT_PREFIX.path" &&
+        [[ ${UNIT_PROP["$UNIT_PREFIX-trigger.service.ActiveState"]:-} == @(inactive|failed) &&
+            ${UNIT_PROP["$UNIT_PREFIX.path.SubState"]:-} == waiting ]]
+}
+
+# release_still_clear: false, and trading is down again, when somebody else has set the latch meanwhile.
+release_still_clear() {
+    latch_is_set || return 0
+    journal 1 '=== ESS DEACTIVATION ABORTED: the latch was set again ==='
+    complain 'release stopped: somebody or something has set the latch again'
+    release_stop
+}
+
+# release_again WHY: the release failed after the flags were gone; set the latch again and say why. What does not
+# come up because somebody else has stopped it is no failure of its own.
+release_again() {
+    release_still_clear && release_fail "$1"
+}
+
+release_fail() {
+    journal 1 "=== ESS DEACTIVATION FAILED: $1; latching again ==="
+    latch_content release "$1" 1 "$OPERATOR"
+    complain "release failed: $1; latching again"
+    release_stop
+}
+
+# release_stop: latch, and see that what was started is down again, by our own hand if need be.
+release_stop() {
+    trap '' INT TERM HUP QUIT
+    SYSTEMD_TIMEOUT=1
+    latch_set "$CONTENT"
+    rm -f -- "$RELEASING"
+    activate_say_latch 1
+    activate_contain 1 || return "$EXIT_NOT_CONTAINED"
+    return "$EXIT_RELEASE_FAILED"
+}
+
+release_refused_by_signal() {
+    printf '\n' >&2
+    complain 'not released: interrupted; nothing was changed'
+    exit "$EXIT_RELEASE_FAILED"
+}
+
+release_interrupted() {
+    # A trap runs inside "IFS= read", too, with that IFS.
+    local IFS=$' \t\n'
+    trap '' INT TERM HUP QUIT
+    printf '\n' >&2
+    release_fail 'the release was interrupted'
+    # Without a number, exit in a trap gives the code of what the signal interrupted.
+    exit "$?"
+}
+
+release_done() {
+    trap '' INT TERM HUP QUIT
+    rm -f -- "$RUNNING_FILE"
+    journal 5 "=== ESS DEACTIVATED === ($OPERATOR: $RELEASE_REASON)"
+    tell "${GREEN}ESS STATUS: INACTIVE${PLAIN} - released; started: ${RELEASE_STARTED[*]:-nothing}"
+    tell 'Next: check that you are armed: ess_controller.sh status'
+}

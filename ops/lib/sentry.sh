@@ -1,0 +1,83 @@
+# shellcheck shell=bash
+# The sentry, every 10 s and whenever the path unit fails: a second way of seeing the flag, and the
+# one that mends the first.
+
+sentry() {
+    local failed=0
+    disk_answers || { failed=1 && journal 1 'sentry: the disk with the latch does not answer'; }
+    sentry_cut_short || failed=1
+    if latch_is_set && ! enforce_release_running; then sentry_latched || failed=1; fi
+    sentry_mend_watch "$UNIT_PREFIX.path" || failed=1
+    sentry_mend_watch "$UNIT_PREFIX-halt.path" || failed=1
+    return "$failed"
+}
+
+# sentry_cut_short: a list of what ran without a latch, while no enforcer and no release is at work, is what a
+# release leaves that was killed or lost its power. Nobody watched how far it came: latch again. The lock
+# is held meanwhile, so that no release begins in between.
+sentry_cut_short() {
+    local lock
+    [[ -e $RUNNING_FILE ]] && ! latch_is_set && ! sentry_enforcer_runs || return 0
+    { exec {lock}>>"$RELEASE_LOCK"; } 2>/dev/null || return 1
+    if flock -n "$lock" && [[ -e $RUNNING_FILE ]] && ! latch_is_set; then
+        journal 1 '=== a release ended half-way (killed, or the power went): latching again ==='
+        rm -f -- "$RELEASING"
+        latch_content sentry 'a release was cut short' '' sentry
+        latch_set "$CONTENT"
+    fi
+    exec {lock}>&-
+}
+
+sentry_enforcer_runs() {
+    sd_show 'ActiveState' "$UNIT_PREFIX-trigger.service"
+    [[ ${UNIT_PROP["$UNIT_PREFIX-trigger.service.ActiveState"]:-} == @(active|activating) ]]
+}
+
+# sentry_latched: the flag is there, so an enforcer must be, too. If systemd will not start one, be one
+# for a round.
+sentry_latched() {
+    if sentry_enforcer_runs; then
+        sentry_second_look
+        return 0
+    fi
+    # A release may have gone through meanwhile, and the enforcer takes its start for a trip.
+    latch_is_set || return 0
+    journal 1 'sentry: the latch is set and no enforcer runs; starting it'
+    sd reset-failed "$UNIT_PREFIX-trigger.service" "$UNIT_PREFIX-halt.target"
+    sd start --no-block "$UNIT_PREFIX-halt.target"
+    sd start "$UNIT_PREFIX-trigger.service" && return 0
+    journal 1 'sentry: systemd does not start the enforcer; stopping trading from here'
+    latch_read
+    latch_content sentry "${LATCH[reason]:-found by the sentry}" "${LATCH[category]:-}" "${LATCH[operator]:-unknown}"
+    latch_mend "$CONTENT"
+    config_for_trip
+    contain_begin "$STOP_CATEGORY"
+    { contain_ask; } </dev/null >/dev/null 2>&1 &
+    enforce_stop
+}
+
+# sentry_second_look: an enforcer that runs may still do nothing (stopped, frozen, hung on a disk). What
+# lives 3 s after the trip is killed from here.
+sentry_second_look() {
+    latch_age && ((LATCH_AGE_US > 3000000)) || return 0
+    config_for_trip
+    contain_begin 0
+    contain_look
+    ((${#SURVIVORS[@]})) || return 0
+    journal 1 "sentry: the enforcer left ${SURVIVORS[*]} alive; killed from here"
+    sd kill -s CONT "$UNIT_PREFIX-trigger.service"
+    sd thaw "$UNIT_PREFIX-trigger.service"
+    sd stop --no-block -- "${SURVIVORS[@]}"
+    enforce_stop
+}
+
+# sentry_mend_watch PATH-UNIT: bring a path unit that stopped watching back.
+sentry_mend_watch() {
+    sd_show 'ActiveState LoadState' "$1" || return 1
+    [[ ${UNIT_PROP["$1.ActiveState"]:-} != active ]] || return 0
+    journal 2 "sentry: $1 was ${UNIT_PROP["$1.ActiveState"]:-unknown}; the flag was not being watched. Starting it."
+    sd reset-failed -- "$1"
+    sd start -- "$1" && return 0
+    journal 1 "sentry: $1 does not start: the flag is NOT watched. Run: ess doctor"
+    return 1
+}

@@ -1,0 +1,106 @@
+# shellcheck shell=bash
+# What was running when the latch fell, so that a release brings back that and nothing else. A unit
+# somebody had stopped before stays stopped.
+
+SNAPSHOT_PROPERTIES='ActiveState FreezerState TriggeredBy Slice ActiveExitTimestampMonotonic InactiveEnterTimestampMonotonic InactiveExitTimestampMonotonic'
+SNAPSHOT_AGAIN=1000 # ms between two attempts to write the list
+
+FLAG_MONO=
+
+# snapshot_flag_mono: into FLAG_MONO, when the latch fell in us of the monotonic clock, or "unknown"
+# when that was before this boot. The uptime is read to 10 ms; a stop by hand that close to the trip
+# counts as the trip's.
+snapshot_flag_mono() {
+    local up rest
+    # Somebody set the wall clock back, or the flag is gone already: it fell just now.
+    latch_age && ((LATCH_AGE_US >= 0)) || LATCH_AGE_US=1000000
+    # Both ages are to be of the same moment: nothing slow may stand between them.
+    read -r up rest </proc/uptime
+    up=$((10#${up/./} * 10000))
+    FLAG_MONO=$((up - LATCH_AGE_US - 10000))
+    # Not after the enforcer that it started: then the clock was set back, or the flag is not the first one.
+    if ((FLAG_MONO > ${ENFORCE_CLOCK:-$up} * 1000)); then FLAG_MONO=$((ENFORCE_CLOCK * 1000 - 1000000)); fi
+    snapshot_boot_mono
+    ((FLAG_MONO > BOOT_MONO)) || FLAG_MONO=unknown
+}
+
+# snapshot_boot_mono: into BOOT_MONO, when this systemd began, in us of the monotonic clock. That clock
+# begins with the kernel, which a container does not start anew.
+snapshot_boot_mono() {
+    local stat fields
+    BOOT_MONO=0
+    read -r stat </proc/1/stat || return 0
+    # Behind the name, which may contain anything, the 20th field is the start in ticks of 10 ms.
+    read -ra fields < <(printf '%s\n' "${stat##*) }")
+    [[ ${fields[19]:-} =~ ^[0-9]+$ ]] && BOOT_MONO=$((fields[19] * 10000))
+    return 0
+}
+
+# snapshot_ran UNIT: true when the unit ran, or was being started, when the latch fell. Reads UNIT_PROP.
+snapshot_ran() {
+    local ended=${UNIT_PROP["$1.ActiveExitTimestampMonotonic"]:-0}
+    local began=${UNIT_PROP["$1.InactiveExitTimestampMonotonic"]:-0}
+    case ${UNIT_PROP["$1.ActiveState"]:-} in
+        active | reloading | refreshing | activating) return 0 ;;
+    esac
+    # Never became active in this round: what ended then is the attempt to start it.
+    ((ended > began)) || ended=${UNIT_PROP["$1.InactiveEnterTimestampMonotonic"]:-0}
+    ((ended > 0 && ended >= FLAG_MONO))
+}
+
+# snapshot_triggers: into TRIGGERS what triggers the units in UNITS_SEEN, and into UNIT_PROP what is known
+# of all of them; false when systemd did not answer.
+snapshot_triggers() {
+    local unit
+    TRIGGERS=()
+    for unit in "${UNITS_SEEN[@]}"; do
+        # shellcheck disable=SC2206 # a list of unit names
+        TRIGGERS+=(${UNIT_PROP["$unit.TriggeredBy"]:-})
+    done
+    ((${#TRIGGERS[@]} == 0)) || sd_show "$SNAPSHOT_PROPERTIES" "${TRADING[@]}" "${TRIGGERS[@]}"
+}
+
+# snapshot_take: write RUNNING_FILE unless this latch has one; needs FLAG_MONO, UNIT_PROP and UNITS_SEEN of
+# the trading units and their triggers.
+snapshot_take() {
+    local unit list=
+    [[ ! -e $RUNNING_FILE ]] || return 0
+    if [[ $FLAG_MONO == unknown ]]; then
+        list=$'unknown\n'
+    else
+        for unit in "${UNITS_SEEN[@]}"; do
+            snapshot_ran "$unit" && list+=$unit$'\n'
+        done
+    fi
+    { snapshot_write "$list"; } </dev/null >/dev/null 2>&1 &
+}
+
+# snapshot_write LIST: the file appears whole, and never over another.
+snapshot_write() {
+    rm -f -- "$RUNNING_FILE".*
+    printf '%s' "$1" >"$RUNNING_FILE.$BASHPID" && sync -- "$RUNNING_FILE.$BASHPID" &&
+        ln -T -- "$RUNNING_FILE.$BASHPID" "$RUNNING_FILE"
+    rm -f -- "$RUNNING_FILE.$BASHPID"
+}
+
+# snapshot_keep: while latched the list is there. Whoever empties its directory gets it written again; what
+# systemd was too busy to tell during the stop it is asked for again, its timestamps still know.
+snapshot_keep() {
+    if [[ -e $RUNNING_FILE ]]; then
+        [[ -n ${SNAPSHOT_LIST+x} ]] || IFS= read -r -d '' SNAPSHOT_LIST 2>/dev/null <"$RUNNING_FILE"
+        return 0
+    fi
+    ((NOW_MS - ${SNAPSHOT_TRIED:--$SNAPSHOT_AGAIN} >= SNAPSHOT_AGAIN)) || return 0
+    [[ -z ${SNAPSHOT_CHILD:-} ]] || ! kill -0 "$SNAPSHOT_CHILD" 2>/dev/null || return 0
+    SNAPSHOT_TRIED=$NOW_MS
+    { snapshot_again; } </dev/null >/dev/null 2>&1 &
+    SNAPSHOT_CHILD=$!
+}
+
+snapshot_again() {
+    if [[ -n ${SNAPSHOT_LIST+x} ]]; then
+        snapshot_write "$SNAPSHOT_LIST"
+    else
+        sd_show "$SNAPSHOT_PROPERTIES" "${TRADING[@]}" && snapshot_triggers && snapshot_take
+    fi
+}

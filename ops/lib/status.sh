@@ -1,0 +1,180 @@
+# shellcheck shell=bash
+# status, measured: the flags, the control groups, and what systemd itself says about being armed.
+
+# status QUIET: 0 clear and armed, or latched and contained; 4 not contained; 5 disarmed; with QUIET
+# 7 instead of 0 when latched.
+status() {
+    local code=0
+    disk_answers
+    latch_state
+    config_for_trip
+    if [[ $LATCH_STATE == clear ]]; then
+        status_findings
+        ((${#FINDINGS[@]} == 0)) || code=$EXIT_NOT_ARMED
+        [[ -n $1 ]] || status_show_clear
+    else
+        contain_begin 1
+        CONTAIN_DEADLINE=$NOW_NEVER
+        # A systemd that does not answer starts nothing.
+        sd_coming "${TRADING[@]}"
+        contain_look
+        ((${#SURVIVORS[@]} + ${#COMING[@]} == 0)) || code=$EXIT_NOT_CONTAINED
+        [[ -n $1 ]] || status_show_latched
+        [[ -z $1 || $code != 0 ]] || code=$EXIT_LATCHED
+    fi
+    return "$code"
+}
+
+status_show_latched() {
+    local unit
+    latch_read
+    tell "${RED}ESS STATUS: ACTIVE${PLAIN} - trading is to be stopped"
+    [[ $LATCH_STATE != unknown ]] || tell '  The flags cannot be read; unknown is treated as active.'
+    tell "  since ${LATCH[at]:-unknown}, by ${LATCH[operator]:-unknown} (${LATCH[source]:-flag}): ${LATCH[reason]:-no reason written}"
+    if ((${#SURVIVORS[@]} + ${#COMING[@]})); then
+        tell "  ${RED}NOT CONTAINED${PLAIN}: trading processes are alive or about to be"
+        for unit in "${SURVIVORS[@]}"; do
+            cgroup_pids "${CGROUPS[$unit]}"
+            tell "    $unit  pids ${PIDS[*]:0:10}"
+        done
+        for unit in "${COMING[@]}"; do tell "    $unit  is starting, stopping or waiting to be restarted"; done
+        tell "Next: $0 activate; if they stay alive, cut the network or power off."
+    else
+        tell '  CONTAINED: no trading process is alive'
+        tell "Next: when it is safe to trade again: $0 deactivate"
+    fi
+}
+
+status_show_clear() {
+    local finding
+    if ((${#FINDINGS[@]})); then
+        tell "ESS STATUS: INACTIVE - ${RED}DISARMED${PLAIN}: the emergency stop may not work"
+        for finding in "${FINDINGS[@]}"; do tell "  - $finding"; done
+        tell 'Next: sudo ess doctor (or run ops/install.sh again)'
+    else
+        tell "ESS STATUS: INACTIVE - ${GREEN}ARMED${PLAIN}: trading may run; the stop is ready"
+        tell "Next: nothing. To stop trading now: sudo $0 activate"
+    fi
+}
+
+# status_findings: into FINDINGS every reason why the stop may not work. What systemd does not answer
+# is a finding: unknown is never armed.
+status_findings() {
+    FINDINGS=()
+    [[ -z $CONFIG_NOTE ]] || FINDINGS+=("configuration: $CONFIG_NOTE")
+    status_check_files
+    status_check_dirs
+    status_check_release
+    status_check_drill
+    if status_ask_units; then
+        status_check_watch
+        status_check_halt
+    else
+        FINDINGS+=('systemd does not answer: nothing is known about the watch')
+    fi
+    status_check_trading
+}
+
+# status_ask_units: what status_check_watch and status_check_halt judge.
+status_ask_units() {
+    sd_show 'ActiveState SubState LoadState UnitFileState Conflicts' "$UNIT_PREFIX.path" "$UNIT_PREFIX-halt.path" \
+        "$UNIT_PREFIX-trigger.service" "$UNIT_PREFIX-halt.target" "$UNIT_PREFIX-sentry.timer"
+}
+
+status_check_watch() {
+    local unit
+    for unit in "$UNIT_PREFIX.path" "$UNIT_PREFIX-halt.path" "$UNIT_PREFIX-sentry.timer"; do
+        [[ ${UNIT_PROP["$unit.ActiveState"]:-} == active && ${UNIT_PROP["$unit.SubState"]:-} == @(waiting|running) ]] ||
+            FINDINGS+=("$unit is ${UNIT_PROP["$unit.LoadState"]:-unknown}/${UNIT_PROP["$unit.ActiveState"]:-unknown}; mend: systemctl restart $unit")
+        [[ ${UNIT_PROP["$unit.UnitFileState"]:-} == enabled ]] ||
+            FINDINGS+=("$unit is not enabled and will be missing after a boot; mend: systemctl enable $unit")
+    done
+    for unit in "$UNIT_PREFIX-trigger.service" "$UNIT_PREFIX-halt.target"; do
+        [[ ${UNIT_PROP["$unit.LoadState"]:-} == loaded ]] ||
+            FINDINGS+=("$unit is ${UNIT_PROP["$unit.LoadState"]:-unknown}; mend: run install.sh again")
+    done
+}
+
+# status_check_halt: the halt target stops every configured unit.
+status_check_halt() {
+    local unit
+    for unit in "${TRADING[@]}"; do
+        name_is_pattern "$unit" && continue
+        [[ " ${UNIT_PROP["$UNIT_PREFIX-halt.target.Conflicts"]:-} " == *" $unit "* ]] ||
+            FINDINGS+=("$UNIT_PREFIX-halt.target does not stop $unit; mend: run install.sh again")
+    done
+}
+
+# status_check_trading: every trading unit is known and carries the gate as the file that systemd loaded.
+status_check_trading() {
+    local unit
+    sd_show 'LoadState DropInPaths RuntimeDirectory NeedDaemonReload' "${TRADING[@]}" ||
+        { FINDINGS+=('systemd does not answer: nothing is known about the gates') && return 0; }
+    for unit in "${TRADING[@]}"; do
+        name_is_pattern "$unit" || name_in "$unit" "${UNITS_SEEN[@]}" || FINDINGS+=("$unit: systemd says nothing about it")
+    done
+    for unit in "${UNITS_SEEN[@]}"; do
+        if [[ ${UNIT_PROP["$unit.LoadState"]} != loaded ]]; then
+            FINDINGS+=("$unit is ${UNIT_PROP["$unit.LoadState"]} for systemd; mend: correct QT_ESS_TRADING_UNITS")
+            continue
+        fi
+        status_check_gate "$unit" "${UNIT_PROP["$unit.DropInPaths"]:-}"
+        [[ " ${UNIT_PROP["$unit.RuntimeDirectory"]:-} " != *' quantum '* ]] ||
+            FINDINGS+=("$unit has RuntimeDirectory=quantum, which deletes the flag when it stops; mend: another name there")
+        [[ ${UNIT_PROP["$unit.NeedDaemonReload"]:-no} != yes ]] ||
+            FINDINGS+=("$unit changed on disk since systemd read it; mend: systemctl daemon-reload")
+    done
+}
+
+# status_check_gate UNIT DROP-INS: the gate is loaded, and is the last word: a drop-in that is read after
+# it could empty the asserts.
+status_check_gate() {
+    if [[ $2 != *"$ESS_UNIT_DIR"/*"/$ESS_GATE"* ]]; then
+        FINDINGS+=("$1 has no gate; mend: run install.sh again")
+    elif [[ $2 != *"/$ESS_GATE" ]]; then
+        FINDINGS+=("$1: ${2##* } is read after the gate and may undo it; mend: rename it to sort before zz-")
+    fi
+}
+
+# Any edited file of ours, gates included, is not what was drilled.
+status_check_files() {
+    local file
+    if [[ ! -r $ESS_MANIFEST ]]; then
+        FINDINGS+=("$ESS_MANIFEST is missing; mend: run install.sh again")
+        return 0
+    fi
+    while IFS= read -r file; do
+        FINDINGS+=("${file%%:*} is missing or was edited; mend: run install.sh again")
+    done < <(LC_ALL=C timeout 5 sha256sum --quiet -c "$ESS_MANIFEST" 2>/dev/null | grep -E ': FAILED')
+    [[ ! -e $ESS_CONF ]] || cmp -s "$ESS_CONF" "$ESS_INSTALLED" ||
+        FINDINGS+=("$ESS_CONF changed since the last install; mend: run install.sh again")
+}
+
+status_check_dirs() {
+    local dir
+    for dir in "$RUN_DIR" "$STATE_DIR" "$RUNTIME_DIR"; do
+        [[ "$(stat -c '%u:%g %a %F' -- "$dir" 2>/dev/null)" == '0:0 755 directory' ]] ||
+            FINDINGS+=("$dir is not a directory of root:root, mode 0755; mend: systemd-tmpfiles --create")
+    done
+}
+
+# status_check_release: a list of what ran outlives the latch only while a release is at work.
+status_check_release() {
+    [[ -e $RUNNING_FILE ]] && flock -n "$RELEASE_LOCK" true 2>/dev/null || return 0
+    FINDINGS+=('a release ended half-way, and the sentry will latch again; mend: ess_controller.sh deactivate')
+}
+
+status_check_drill() {
+    local key value epoch='' result=''
+    while IFS='=' read -r key value; do
+        case $key in epoch) epoch=$value ;; result) result=$value ;; esac
+    done 2>/dev/null <"$DRILL_FILE"
+    config_milli "${CONFIG[QT_ESS_DRILL_MAX_AGE]:-8}"
+    if [[ ! $epoch =~ ^[0-9]{1,12}$ ]]; then
+        FINDINGS+=('no drill was ever run here; mend: sudo ess drill')
+    elif [[ $result != PASS ]]; then
+        FINDINGS+=('the last drill FAILED; see: journalctl -u quantum-ess-drill, then: sudo ess drill')
+    elif ((EPOCHSECONDS - epoch > MILLI * 864 / 10 || epoch - EPOCHSECONDS > 86400)); then
+        FINDINGS+=("the last drill is $(((EPOCHSECONDS - epoch) / 86400)) days old; mend: sudo ess drill")
+    fi
+}

@@ -1,0 +1,25 @@
+# shellcheck shell=bash
+# Words and colours for a person. Plain when not a terminal or when NO_COLOR is set.
+
+terminal_setup() {
+    RED='' GREEN='' BOLD='' DIM='' PLAIN=''
+    [[ -t 1 && -z ${NO_COLOR:-} && ${TERM:-dumb} != dumb ]] || return 0
+    RED=$'\e[1;31m' GREEN=$'\e[1;32m' BOLD=$'\e[1m' DIM=$'\e[2m' PLAIN=$'\e[0m'
+}
+
+# operator_name: into OPERATOR, the person behind this root shell.
+operator_name() {
+    local uid
+    OPERATOR=${SUDO_USER:-}
+    [[ -z $OPERATOR ]] || return 0
+    read -r uid 2>/dev/null </proc/self/loginuid
+    [[ $uid =~ ^[0-9]+$ && $uid != 4294967295 ]] || uid=$UID
+    OPERATOR=$(timeout 1 id -un -- "$uid" 2>/dev/null) || OPERATOR=uid-$uid
+}
+
+# require_root VERB: EXIT_NOT_ROOT and the command to use instead, in one line.
+require_root() {
+    ((EUID == 0)) && return 0
+    complain "only root may $1; run: sudo $0 $1"
+    return "$EXIT_NOT_ROOT"
+}

@@ -1,0 +1,181 @@
+"""install.sh writes what it should, twice the same, and nothing when the configuration is wrong."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.checks.installed import Root
+from tests.checks.tracked import CHECKOUT, below, relative
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LIB = "/usr/local/lib/quantum-ess"
+UNITS = "/etc/systemd/system"
+TRADING = {
+    "quantum-ai-engine.service",
+    "quantum-execution.service",
+    "quantum-apply-layer.service",
+    "quantum-governor.service",
+}
+CANARY = "quantum-ess-canary.service"
+OWN_UNITS = {
+    "quantum-ess.path",
+    "quantum-ess.service",
+    "quantum-ess-trigger.service",
+    "quantum-ess-halt.path",
+    "quantum-ess-halt.target",
+    "quantum-ess-sentry.timer",
+    "quantum-ess-sentry.service",
+    "quantum-ess-drill.timer",
+    "quantum-ess-drill.service",
+    "quantum-ess-canary.path",
+    "quantum-ess-canary.service",
+    "quantum-ess-canary-trigger.service",
+    "quantum-ess-canary-halt.path",
+    "quantum-ess-canary-halt.target",
+}
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Root:
+    return Root(tmp_path / "root")
+
+
+@pytest.fixture
+def installed(root: Root) -> Root:
+    done = root.install()
+    assert done.returncode == 0, done.stderr
+    return root
+
+
+def test_every_file_has_its_place(installed: Root) -> None:
+    files = set(installed.files())
+    program = {f"{LIB}/{relative(path)}" for path in below("ops", "deploy", "scripts/proof")}
+    gates = {f"{UNITS}/{unit}.d/zz-quantum-ess.conf" for unit in {*TRADING, CANARY}}
+    lists = {f"{UNITS}/quantum-ess{name}-halt.target.d/units.conf" for name in ("", "-canary")}
+    assert files >= program | gates | lists | {f"{UNITS}/{unit}" for unit in OWN_UNITS}
+    assert files >= {"/usr/local/bin/ess", "/etc/quantum-ess/ess.env", f"{LIB}/installed.env"}
+    for name in ("README.md", "RUNBOOK.md"):
+        if (CHECKOUT / name).exists():
+            assert f"/usr/local/share/doc/quantum-ess/{name}" in files
+
+
+def test_nothing_is_left_lying_about(installed: Root) -> None:
+    allowed = re.compile(
+        rf"{LIB}/|{UNITS}/quantum-|/etc/(tmpfiles|sysusers)\.d/quantum-ess|/etc/quantum-ess/ess\.env$"
+        r"|/usr/local/bin/ess$|/usr/local/share/doc/quantum-ess/"
+    )
+    strange = [file for file in installed.files() if not allowed.match(file) or ".new" in file]
+    assert not strange
+
+
+def test_anyone_may_read_and_only_root_may_write(installed: Root) -> None:
+    modes = {file: mode for file, (mode, _) in installed.files().items()}
+    assert modes["/usr/local/bin/ess"] == 0o755
+    assert set(modes.values()) <= {0o644, 0o755}
+    assert all(path.stat().st_mode & 0o7777 == 0o755 for path in installed.path.rglob("*/"))
+
+
+def test_installing_twice_changes_nothing(installed: Root) -> None:
+    before = installed.files()
+    assert installed.install().returncode == 0
+    assert installed.files() == before
+
+
+def test_manifest_names_every_file_with_its_sum(installed: Root) -> None:
+    lines = installed.read(f"{LIB}/manifest.sha256").splitlines()
+    sums = {file: sum_ for sum_, file in (line.split("  ", 1) for line in lines)}
+    files = installed.files()
+    unlisted = {f"{LIB}/manifest.sha256", "/etc/quantum-ess/ess.env"}
+    assert set(sums) == set(files) - unlisted
+    assert all(hashlib.sha256(files[file][1]).hexdigest() == sum_ for file, sum_ in sums.items())
+
+
+def test_no_placeholder_is_left(installed: Root) -> None:
+    units = {
+        file: text for file, (_, text) in installed.files().items() if file.startswith("/etc/")
+    }
+    assert not [file for file, text in units.items() if re.search(rb"@[A-Z_]+@", text)]
+
+
+def test_gate_names_both_flags(installed: Root) -> None:
+    gate = installed.read(f"{UNITS}/quantum-execution.service.d/zz-quantum-ess.conf")
+    for flag in ("/run/quantum/ESS_ON", "/var/lib/quantum-ess/ESS_ON"):
+        assert f"\nAssertPathExists=!{flag}\n" in gate
+        assert f"\nAssertPathIsSymbolicLink=!{flag}\n" in gate
+    assert "\nRequiresMountsFor=/var/lib/quantum-ess\n" in gate
+
+
+def test_canary_shares_no_flag_with_trading(installed: Root) -> None:
+    for file, (_, text) in installed.files().items():
+        if file.startswith(f"{UNITS}/quantum-ess-canary"):
+            assert b"/run/quantum/" not in text, file
+            assert b"/var/lib/quantum-ess/ESS" not in text, file
+
+
+def test_stale_gate_goes_and_foreign_drop_in_stays(installed: Root) -> None:
+    foreign = installed.path / f"{UNITS[1:]}/quantum-governor.service.d/limits.conf"
+    foreign.write_text("[Service]\nLimitNOFILE=4096\n")
+    done = installed.configure("QT_ESS_TRADING_UNITS=quantum-execution other@*.service\n")
+    assert done.returncode == 0, done.stderr
+    assert installed.gates() == {"quantum-execution.service", "other@.service", CANARY}
+    assert foreign.exists()
+    assert not (installed.path / f"{UNITS[1:]}/quantum-ai-engine.service.d").exists()
+    conflicts = installed.read(f"{UNITS}/quantum-ess-halt.target.d/units.conf")
+    assert re.findall(r"^Conflicts=(.*)", conflicts, re.MULTILINE) == ["quantum-execution.service"]
+    listed = installed.read(f"{LIB}/manifest.sha256")
+    assert "quantum-governor" not in listed
+    assert f"{LIB}/ops/ess_controller.sh" in listed
+
+
+@pytest.mark.parametrize(("setting", "removed"), [("hold", False), ("clear", True)])
+def test_reboot_setting_reaches_tmpfiles(installed: Root, setting: str, *, removed: bool) -> None:
+    assert installed.configure(f"QT_ESS_AFTER_REBOOT={setting}\n").returncode == 0
+    lines = installed.read("/etc/tmpfiles.d/quantum-ess-reboot.conf").splitlines()
+    assert ("R! /var/lib/quantum-ess/ESS_ON" in lines) is removed
+
+
+def test_own_configuration_survives_an_upgrade(installed: Root) -> None:
+    mine = "QT_ESS_SETTLE=7\n"
+    assert installed.configure(mine).returncode == 0
+    assert installed.install().returncode == 0
+    assert installed.read("/etc/quantum-ess/ess.env") == mine
+    assert installed.read(f"{LIB}/installed.env") == mine
+
+
+def test_uninstall_leaves_the_configuration_alone(installed: Root) -> None:
+    foreign = installed.path / f"{UNITS[1:]}/quantum-governor.service.d/limits.conf"
+    foreign.write_text("[Service]\nLimitNOFILE=4096\n")
+    assert installed.install("--uninstall").returncode == 0
+    assert set(installed.files()) == {
+        "/etc/quantum-ess/ess.env",
+        f"{UNITS}/quantum-governor.service.d/limits.conf",
+    }
+
+
+def test_uninstall_of_nothing_is_an_error(root: Root) -> None:
+    done = root.install("--uninstall")
+    assert done.returncode == 2
+    assert "nothing is installed" in done.stderr
+
+
+def test_configure_of_nothing_is_an_error(root: Root) -> None:
+    done = root.configure("")
+    assert done.returncode == 2
+    assert "nothing is installed" in done.stderr
+    assert set(root.files()) == {"/etc/quantum-ess/ess.env"}
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--frobnicate",), ("--wheels",), ("--wheels", "/nowhere"), ("install",)]
+)
+def test_wrong_use_changes_nothing(root: Root, arguments: tuple[str, ...]) -> None:
+    done = root.install(*arguments)
+    assert done.returncode == 2
+    assert done.stderr.startswith("ess: ")
+    assert not root.path.exists()

@@ -1,0 +1,93 @@
+"""Fixtures that boot host. A lab that cannot be made or booted is a failure, never a skip."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Generator, Iterator
+from typing import Any
+
+import pytest
+
+from tests.lab import ground, host
+from tests.lab.host import LabError
+from tests.lab.lab import Lab
+
+LABS = pytest.StashKey[list[Lab]]()
+
+BootLab = Callable[..., Lab]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "lab_image" in metafunc.fixturenames:
+        both = metafunc.definition.get_closest_marker("both_systemds")
+        metafunc.parametrize("lab_image", host.IMAGES if both else host.IMAGES[:1], scope="session")
+
+
+@functools.cache
+def _made(make: Callable[[str], str | None], image: str) -> str | LabError | None:
+    try:
+        return make(image)
+    except LabError as error:
+        return error
+
+
+def _layer(image: str) -> str:
+    made = _made(host.product_layer, image)
+    if isinstance(made, str):
+        return made
+    raise LabError(f"no lab with the product: {made}")
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Make images and layers here, where the time limit of a single test does not count."""
+    if session.config.option.collectonly:
+        return
+    for item in session.items:
+        if isinstance(item, pytest.Function) and "lab_image" in item.fixturenames:
+            image = item.callspec.params["lab_image"]
+            _made(host.ensure_image, image)
+            if {"lab", "guarded", "ground", "survivor"} & set(item.fixturenames):
+                _made(host.product_layer, image)
+
+
+@pytest.fixture
+def boot_lab(request: pytest.FixtureRequest, lab_image: str) -> Iterator[BootLab]:
+    """A function that boots labs over this test's image (keywords of Lab.up), until its end."""
+    booted: list[Lab] = request.node.stash.setdefault(LABS, [])
+
+    def boot(layer: str | None = None, **keywords: Any) -> Lab:
+        booted.append(Lab.up(image=lab_image, layer=layer, **keywords))
+        return booted[-1]
+
+    yield boot
+    for lab in booted:
+        lab.down()
+
+
+@pytest.fixture
+def bare_lab(boot_lab: BootLab) -> Lab:
+    """A lab with Debian alone."""
+    return boot_lab()
+
+
+@pytest.fixture
+def lab(boot_lab: BootLab, lab_image: str) -> Lab:
+    """A lab in which install.sh of this checkout has run."""
+    return boot_lab(layer=_layer(lab_image))
+
+
+@pytest.fixture
+def guarded(boot_lab: BootLab, lab_image: str) -> Lab:
+    """A lab with the product and, in /inside, the helpers of tests/lab/ground.py."""
+    return boot_lab(layer=_layer(lab_image), bind_ro={ground.INSIDE: "/inside"})
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.failed and report.when != "teardown":
+        for lab in item.stash.get(LABS, []):
+            report.sections.append((f"journal of lab {lab.name}", lab.journal_tail()))
+    return report

@@ -1,0 +1,232 @@
+"""A throw-away machine with a real systemd as PID 1, driven from the host by scripts/lab.sh."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import shlex
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from tests.lab.host import LabError, cgroup_root, inner_pid, lab_sh, run_bounded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+GUEST_ENVIRONMENT = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin",
+    "HOME": "/root",
+    "LANG": "C.UTF-8",
+    "TERM": "dumb",
+}
+# The command belongs to the lab's cgroup, so that ending the lab ends it too.
+JOIN_CGROUP = 'echo 0 >"$0/cgroup.procs" && exec "$@"'
+NAMESPACES = ("-m", "-u", "-i", "-n", "-p", "-C", "--wdns=/", "--")
+
+T = TypeVar("T")
+_serial = itertools.count(1)
+
+
+class Lab:
+    """One running lab. `leader` is the pid of its PID 1 on this host."""
+
+    def __init__(self, name: str, leader: int) -> None:
+        self.name = name
+        self.upper = Path(lab_sh("upper", name))
+        self._set_leader(leader)
+
+    @classmethod
+    def up(
+        cls,
+        *,
+        image: str = "bookworm",
+        layer: str | None = None,
+        bind_ro: Mapping[Path, str] | None = None,
+        options: Sequence[str] = (),
+    ) -> Lab:
+        """Boot a lab that ends with this process; return when systemd has finished booting."""
+        name = f"py-{os.getpid()}-{next(_serial)}"
+        arguments = ["--image", image, "--owner", str(os.getpid()), *options]
+        if layer is not None:
+            arguments += ["--layer", layer]
+        for host, guest in (bind_ro or {}).items():
+            arguments += ["--bind-ro", f"{host}:{guest}"]
+        return cls(name, int(lab_sh("up", name, *arguments)))
+
+    # --- power ---
+
+    def reboot(self) -> None:
+        """Reboot in an orderly way; return when it is up again on the same disk."""
+        self._set_leader(int(lab_sh("reboot", self.name)))
+
+    def power_cut(self) -> None:
+        """Kill everything at once; nothing runs until boot()."""
+        lab_sh("kill", self.name)
+
+    def boot(self) -> None:
+        """Boot again after power_cut(), on the same disk."""
+        self._set_leader(int(lab_sh("boot", self.name)))
+
+    def down(self) -> None:
+        """End the lab and forget its disk."""
+        lab_sh("down", self.name)
+
+    def freeze_pid1(self) -> None:
+        """Make systemd deaf: it neither answers nor reacts until resume_pid1()."""
+        os.kill(self.leader, signal.SIGSTOP)
+
+    def resume_pid1(self) -> None:
+        os.kill(self.leader, signal.SIGCONT)
+
+    @contextlib.contextmanager
+    def pid1_frozen(self) -> Iterator[None]:
+        self.freeze_pid1()
+        try:
+            yield
+        finally:
+            self.resume_pid1()
+
+    def _set_leader(self, leader: int) -> None:
+        self.leader = leader
+        cgroup = next(
+            line.split(":", 2)[2]
+            for line in Path(f"/proc/{leader}/cgroup").read_text().splitlines()
+            if line.startswith("0::")
+        )
+        self.cgroup = cgroup_root() / cgroup.strip("/").removesuffix("/init.scope")
+
+    # --- commands and files ---
+
+    def exec(
+        self,
+        *argv: str,
+        check: bool = True,
+        timeout: float = 10,
+        input: str | None = None,  # noqa: A002
+        env: Mapping[str, str] | None = None,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command as root in the lab, in a clean environment; LabError if it fails."""
+        if not Path(f"/proc/{self.leader}").exists():
+            raise LabError(f"lab {self.name} is down\n{self._console_tail(20)}")
+        entered = [
+            *("/bin/sh", "-c", JOIN_CGROUP, str(self.cgroup / "lab.exec")),
+            *("nsenter", "-t", str(self.leader), *NAMESPACES),
+        ]
+        environment = {**GUEST_ENVIRONMENT, **(env or {})}
+        try:
+            done = run_bounded([*entered, *argv], timeout=timeout, stdin=input, env=environment)
+        except subprocess.TimeoutExpired as error:
+            raise LabError(f"{shlex.join(argv)}: no end after {timeout} s") from error
+        if check and done.returncode:
+            raise LabError(
+                f"{shlex.join(argv)}: exit {done.returncode}\n{done.stdout}{done.stderr}".rstrip()
+            )
+        return subprocess.CompletedProcess(list(argv), done.returncode, done.stdout, done.stderr)
+
+    def sh(
+        self, script: str, *, check: bool = True, timeout: float = 10
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a bash script in the lab; it ends at its first failing command."""
+        return self.exec("bash", "-euo", "pipefail", "-c", script, check=check, timeout=timeout)
+
+    def tty(
+        self,
+        *argv: str,
+        typed: str,
+        check: bool = True,
+        timeout: float = 10,
+        env: Mapping[str, str] | None = None,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command on a terminal of its own and type `typed`; stdout is the whole screen."""
+        command = ("script", "-qe", "-E", "never", "-c", shlex.join(argv), "/dev/null")
+        return self.exec(*command, check=check, timeout=timeout, input=typed, env=env)
+
+    def write(self, path: str, text: str, mode: int = 0o644) -> None:
+        """Write a file and its directories, seen from inside: no symlink leads out of the lab."""
+        script = 'mkdir -p -- "$(dirname -- "$1")" && cat >"$1" && chmod -- "$2" "$1"'
+        self.exec("sh", "-c", script, "sh", path, f"{mode:o}", input=text)
+
+    def read(self, path: str) -> str:
+        return self.exec("cat", "--", path).stdout
+
+    def exists(self, path: str) -> bool:
+        """Tell whether the name exists, be it a dangling symlink."""
+        script = '[ -e "$1" ] || [ -L "$1" ]'
+        return self.exec("sh", "-c", script, "sh", path, check=False).returncode == 0
+
+    # --- systemd ---
+
+    def systemctl(
+        self, *arguments: str, check: bool = True, timeout: float = 30
+    ) -> subprocess.CompletedProcess[str]:
+        return self.exec("systemctl", *arguments, check=check, timeout=timeout)
+
+    def show(self, unit: str, *properties: str) -> dict[str, str]:
+        """Return properties of a unit as systemd reports them; all of them when none is named."""
+        wanted = [f"--property={','.join(properties)}"] if properties else []
+        lines = self.systemctl("show", *wanted, "--", unit).stdout.splitlines()
+        return dict(line.split("=", 1) for line in lines if "=" in line)
+
+    def state(self, unit: str) -> str:
+        """Return the unit's ActiveState."""
+        return self.show(unit, "ActiveState")["ActiveState"]
+
+    def put_unit(self, name: str, text: str) -> None:
+        """Write a unit (or `NAME.d/x.conf`) to /etc/systemd/system and have systemd read it."""
+        self.write(f"/etc/systemd/system/{name}", text)
+        self.systemctl("daemon-reload")
+
+    def journal(self, *arguments: str) -> str:
+        """Return the messages of this boot, oldest first; arguments narrow it (`-u`, UNIT)."""
+        return self.exec("journalctl", "-b", "--no-pager", "-o", "cat", *arguments).stdout
+
+    def journal_tail(self, lines: int = 60) -> str:
+        """Return the end of the journal, or of the console when the lab is down; never raises."""
+        try:
+            return self.exec(
+                *("journalctl", "-b", "--no-pager", "-o", "short-precise", "-n", str(lines))
+            ).stdout
+        except (LabError, OSError) as error:
+            return f"({error})\n" + self._console_tail(lines)
+
+    def _console_tail(self, lines: int) -> str:
+        try:
+            console = (self.upper.parent / "console").read_text(errors="replace")
+        except OSError as error:
+            return f"no console: {error}"
+        return "\n".join(console.splitlines()[-lines:])
+
+    # --- processes, read from the kernel: also right while PID 1 is frozen ---
+
+    def host_pids(self, unit: str) -> list[int]:
+        """Return the pids, on this host, of every process in the unit's cgroup and below it."""
+        found: list[int] = []
+        for directory, _, files in os.walk(self.cgroup):
+            inside = Path(directory).relative_to(self.cgroup).parts
+            if unit in inside and "cgroup.procs" in files:
+                with contextlib.suppress(OSError):
+                    found += map(int, Path(directory, "cgroup.procs").read_text().split())
+        return sorted(found)
+
+    def pids(self, unit: str) -> list[int]:
+        """Return the pids, as the lab itself numbers them, of every process of the unit."""
+        return [inner for pid in self.host_pids(unit) if (inner := inner_pid(pid)) is not None]
+
+    def populated(self, unit: str) -> bool:
+        return bool(self.host_pids(unit))
+
+    # --- waiting ---
+
+    def wait_until(self, predicate: Callable[[], T], timeout: float = 5, what: str = "") -> T:
+        """Return the predicate's first true answer; LabError with the journal after `timeout` s."""
+        end = time.monotonic() + timeout
+        while not (answer := predicate()):
+            if time.monotonic() >= end:
+                what = what or getattr(predicate, "__name__", "condition")
+                raise LabError(f"not within {timeout} s: {what}\n{self.journal_tail()}")
+            time.sleep(0.01)
+        return answer

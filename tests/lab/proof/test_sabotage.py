@@ -1,0 +1,108 @@
+"""A proof that cannot fail is worth nothing: each sabotage makes the right claim fail."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.lab.proof.drill import (
+    CONTROLLER,
+    LIBRARY,
+    UNITS,
+    failed,
+    last_drill,
+    left_behind,
+    processes,
+    proof,
+)
+
+if TYPE_CHECKING:
+    from tests.lab.lab import Lab
+
+pytestmark = pytest.mark.timeout(240)
+
+
+def reload(script: str) -> str:
+    return f"{script}; systemctl daemon-reload"
+
+
+def first_line(file: str, function: str) -> str:
+    """Return a script that makes a function of the installed library return 0 at once."""
+    return f"sed -i 's/^{function}() {{/&\\n return 0/' {LIBRARY}/{file}.sh"
+
+
+CANARY_SABOTAGES = {
+    "no gate": (
+        reload(f"rm {UNITS}/quantum-ess-canary.service.d/*"),
+        "systemctl start is refused, loudly",
+    ),
+    "path masked": (
+        reload(f"ln -sf /dev/null {UNITS}/quantum-ess-canary.path"),
+        "the canary has a watch of its own",
+    ),
+    "path of the real latch": (
+        reload(f"sed -i 's/canary-trigger/trigger/' {UNITS}/quantum-ess-canary.path"),
+        "the canary has a watch of its own",
+    ),
+    "another enforcer": (
+        reload(
+            f"sed -i 's/^ExecStart=.*/ExecStart=true/' {UNITS}/quantum-ess-canary-trigger.service"
+        ),
+        "the canary has a watch of its own",
+    ),
+    "controller empty": (f": >{CONTROLLER}", "touch of its flag kills it"),
+    "controller does not parse": (
+        f"echo 'if then' >>{CONTROLLER}",
+        "every installed script parses",
+    ),
+    "library does not parse": (
+        f"echo 'if then' >>{LIBRARY}/cgroup.sh",
+        "the parts of the emergency stop load",
+    ),
+    "enforcer does not kill": (first_line("cgroup", "cgroup_kill"), "touch of its flag kills it"),
+    "enforcer does not mend": (first_line("latch", "latch_mend"), "a flag deleted from /run"),
+    "release starts nothing": (
+        first_line("restart", "release_start"),
+        "deactivate brings the canary back",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CANARY_SABOTAGES)
+def test_sabotage_of_the_canary_is_found(host: Lab, name: str) -> None:
+    script, claim = CANARY_SABOTAGES[name]
+    host.sh(script)
+    before = processes(host)
+    assert any(line.startswith(claim) for line in failed(proof(host)))
+    assert last_drill(host)["result"] == "FAIL"
+    assert processes(host) == before
+    assert left_behind(host) == []
+
+
+def test_sabotage_of_the_real_latch_is_found(host: Lab) -> None:
+    host.systemctl("stop", "quantum-ess-sentry.timer", "quantum-ess.path")
+    host.write(
+        f"{UNITS}/quantum-ess-trigger.service.d/override.conf",
+        "[Service]\nExecStart=\nExecStart=/bin/true\n",
+    )
+    host.exec("rm", f"{UNITS}/quantum-governor.service.d/zz-quantum-ess.conf")
+    host.exec("sed", "-i", "/quantum-execution/d", f"{UNITS}/quantum-ess-halt.target.d/units.conf")
+    host.exec("chmod", "0777", "/run/quantum")
+    host.systemctl("daemon-reload")
+    claims = failed(proof(host))
+    for start, named in (
+        ("every installed file is as it was installed", "quantum-governor"),
+        ("directories have the right owner and mode", "/run/quantum "),
+        ("systemd runs our units as installed", "override.conf"),
+        ("the flag is watched", "quantum-ess.path is loaded/inactive"),
+        ("the first stop names every trading unit", "quantum-execution.service"),
+        ("every trading unit has its gate", "quantum-governor.service has no gate"),
+    ):
+        assert any(claim.startswith(start) and named in claim for claim in claims), start
+    assert last_drill(host)["result"] == "FAIL"
+
+
+def test_a_missing_manifest_is_no_missing_installation(host: Lab) -> None:
+    host.exec("rm", "/usr/local/lib/quantum-ess/manifest.sha256")
+    assert any(claim.startswith("every installed file") for claim in failed(proof(host)))

@@ -1,0 +1,257 @@
+"""The stop works on a host where something else does not: Python, D-Bus, PID 1, the journal."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.lab.rig import (
+    BRISK,
+    CONF,
+    CONTROLLER,
+    ENFORCER,
+    LIB,
+    STUBBORN,
+    alive,
+    arm,
+    assert_held,
+    assert_released,
+    enforcer_pid,
+    ess,
+    starts,
+    touch,
+    wait_contained,
+    wait_latched,
+)
+from tests.lab.stack import TRADING_UNITS
+
+if TYPE_CHECKING:
+    import subprocess
+
+    from tests.lab.lab import Lab
+
+BOT = "stubborn-bot.service"
+ALL = (*TRADING_UNITS, BOT)
+TOOLS = (CONTROLLER, "ess")
+PYTHON = "/opt/quantum-ess/venv/bin/python"
+SITE = "/opt/quantum-ess/venv/lib/python3*/site-packages"
+# Stand-ins that need no Python to come up again.
+PLAIN = "[Service]\nExecStart=\nExecStart=/usr/bin/sleep infinity\n"
+
+
+@pytest.fixture
+def host(lab: Lab) -> Lab:
+    """An armed host with a fifth trading unit that only SIGKILL ends."""
+    for unit in TRADING_UNITS:
+        lab.write(f"/etc/systemd/system/{unit}.d/plain.conf", PLAIN)
+    lab.put_unit(BOT, STUBBORN)
+    return arm(lab, BOT, settings=BRISK)
+
+
+def run(lab: Lab, *argv: str, timeout: float = 30) -> subprocess.CompletedProcess[str]:
+    return lab.exec(*argv, check=False, timeout=timeout)
+
+
+def trip_with(lab: Lab, tool: str) -> subprocess.CompletedProcess[str]:
+    """Trip; it must say the truth, which is that trading is down."""
+    done = run(lab, tool, "activate")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "CONTAINED" in done.stdout
+    assert "NOT CONTAINED" not in done.stdout
+    assert alive(lab, ALL) == []
+    return done
+
+
+# --- Python ---
+
+
+@pytest.mark.both_systemds
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "rm -rf /usr/bin/python3* /opt/quantum-ess",
+        "rm -f /usr/bin/python3*",
+        "rm -rf /opt/quantum-ess/venv",
+        f"rm -rf {SITE}/ess",
+        f"rm -rf {SITE}/click",
+        f"for f in {SITE}/ess/*.py; do echo '(' >$f; done",
+        f"chmod -x $(readlink -f {PYTHON})",
+        f"rm {PYTHON}; printf '#!/bin/sh\\nkill -SEGV $$\\n' >{PYTHON}; chmod +x {PYTHON}",
+    ],
+)
+def test_python_is_broken(host: Lab, damage: str) -> None:
+    host.sh(damage)
+    done = trip_with(host, "ess")
+    assert "using ess_controller.sh" in done.stderr
+    assert_held(host, ALL)
+    assert run(host, "ess", "status").returncode == 0
+    assert run(host, "ess", "status", "--quiet").returncode == 7
+    host.wait_until(lambda: host.exists("/var/lib/quantum-ess/running"))
+    done = run(host, "ess", "deactivate", "--reason", "python is broken")
+    assert done.returncode == 0, done.stderr
+    assert_released(host, ALL)
+
+
+# --- D-Bus ---
+
+
+@pytest.mark.both_systemds
+@pytest.mark.parametrize("tool", TOOLS)
+def test_dbus_broker_is_dead(host: Lab, tool: str) -> None:
+    host.sh(
+        "systemctl stop dbus.socket dbus.service; rm -f /run/dbus/system_bus_socket;"
+        " systemctl mask --runtime dbus.socket dbus.service"
+    )
+    trip_with(host, tool)
+    assert_held(host, ALL)
+    assert run(host, tool, "status").returncode == 0
+    assert run(host, tool, "deactivate").returncode == 0
+    assert_released(host, ALL)
+
+
+# --- PID 1 ---
+
+
+@pytest.mark.both_systemds
+@pytest.mark.parametrize("tool", TOOLS)
+def test_pid1_hangs(host: Lab, tool: str) -> None:
+    """Trading is ended through the kernel, it is said so, and nothing revives afterwards."""
+    before = starts(host, ALL)
+    with host.pid1_frozen():
+        done = trip_with(host, tool)
+        assert "systemd does not answer" in done.stdout
+        assert "through the kernel" in done.stdout + done.stderr
+        wait_latched(host)
+        told = run(host, tool, "status")
+        assert told.returncode == 0
+        assert told.stdout.startswith("ESS STATUS: ACTIVE")
+        assert run(host, tool, "deactivate", "--all", timeout=40).returncode == 6
+        wait_latched(host)
+    host.wait_until(lambda: host.state(ENFORCER) == "active", what="the enforcer is up")
+    assert starts(host, ALL) == before
+    assert_held(host, ALL)
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_clear_and_pid1_hangs_is_not_armed(host: Lab, tool: str) -> None:
+    with host.pid1_frozen():
+        done = run(host, tool, "status")
+    assert done.returncode == 5
+    assert "does not answer" in done.stdout
+
+
+def test_touch_while_pid1_hangs_works_when_it_is_back(host: Lab) -> None:
+    with host.pid1_frozen():
+        touch(host)
+    wait_contained(host, ALL)
+    assert_held(host, ALL)
+
+
+# --- the journal ---
+
+
+def stop_journal(lab: Lab) -> None:
+    """Stop journald as if it hung, and let its queues run full."""
+    for pid in lab.host_pids("systemd-journald.service"):
+        os.kill(pid, signal.SIGSTOP)
+    lab.sh("timeout 1 bash -c 'while :; do logger -t filler full; done' || :")
+
+
+@pytest.mark.both_systemds
+@pytest.mark.parametrize("way", ["touch", "bash", "ess", "systemctl"])
+def test_journal_hangs(host: Lab, way: str) -> None:
+    ways = {
+        "touch": ("touch", "/run/quantum/ESS_ON"),
+        "bash": (CONTROLLER, "activate"),
+        "ess": ("ess", "activate"),
+        "systemctl": ("systemctl", "start", "quantum-ess"),
+    }
+    stop_journal(host)
+    try:
+        done = run(host, *ways[way], timeout=12)
+        wait_contained(host, ALL)
+        assert done.returncode == 0, done.stdout + done.stderr
+        wait_latched(host)
+        before = starts(host, ALL)
+        assert ess(host, "status", "--quiet", timeout=12).returncode == 7
+        assert ess(host, "deactivate", timeout=60).returncode == 0
+        assert len(alive(host, ALL)) == len(ALL)
+        assert starts(host, ALL) != before
+    finally:
+        for pid in host.host_pids("systemd-journald.service"):
+            os.kill(pid, signal.SIGCONT)
+    assert_released(host, ALL)
+
+
+def test_journal_is_dead(host: Lab) -> None:
+    host.sh(
+        "systemctl mask --runtime systemd-journald.service systemd-journald.socket"
+        " systemd-journald-dev-log.socket;"
+        " systemctl kill -s KILL systemd-journald.service; rm -f /dev/log /run/systemd/journal/*"
+    )
+    touch(host)
+    wait_contained(host, ALL)
+    wait_latched(host)
+    assert ess(host, "activate").returncode == 0
+
+
+# --- our own configuration and files ---
+
+GARBAGE = {
+    "deleted": f"rm {CONF}",
+    "a directory": f"rm {CONF}; mkdir {CONF}",
+    "a fifo": f"rm {CONF}; mkfifo {CONF}",
+    "binary": f"head -c 100000 /dev/urandom >{CONF}",
+    "truncated": f"printf 'QT_ESS_TRADING_UNITS=\"quantum-exec' >{CONF}",
+    "an empty list": f"echo 'QT_ESS_TRADING_UNITS=' >{CONF}",
+    "another unit": f"echo 'QT_ESS_TRADING_UNITS=other.service' >{CONF}",
+    "a shell script": f"echo 'QT_ESS_STOP_GRACE=$(sleep 100)' >{CONF}",
+    "a dangling link": f"ln -sf /nowhere {CONF}",
+}
+MORE = {
+    "": "",
+    " and so is the last good one": f"; rm {LIB}/installed.env",
+    " and the last good one is garbage": f"; head -c 9999 /dev/urandom >{LIB}/installed.env",
+}
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+@pytest.mark.parametrize("more", MORE)
+@pytest.mark.parametrize("garbage", ["deleted", "binary"])
+def test_configuration_and_last_good_one(host: Lab, tool: str, garbage: str, more: str) -> None:
+    host.sh(GARBAGE[garbage] + MORE[more])
+    done = trip_with(host, tool)
+    assert CONF in done.stderr
+    assert_held(host, ALL)
+    assert run(host, tool, "deactivate", "--all").returncode == 0
+    assert sorted(alive(host, ALL)) == sorted(ALL)
+    assert run(host, tool, "status").returncode == 5
+
+
+@pytest.mark.parametrize("garbage", GARBAGE)
+def test_configuration_is(host: Lab, garbage: str) -> None:
+    """The enforcer stops what was accepted last, whatever the file has become."""
+    host.sh(GARBAGE[garbage])
+    touch(host)
+    wait_contained(host, ALL)
+    assert_held(host, ALL)
+    done = run(host, "ess", "activate", timeout=10)
+    assert done.returncode == 0, done.stderr
+    assert ess(host, "activate").returncode == 0
+
+
+def test_our_own_files_are_deleted(host: Lab) -> None:
+    """Without the enforcer PID 1 alone still stops what can be stopped, and the gate holds."""
+    host.sh(f"rm -rf {LIB}")
+    touch(host)
+    wait_contained(host)
+    before = starts(host, ALL)
+    for unit in ALL:
+        assert host.systemctl("start", unit, check=False).returncode != 0
+    assert starts(host, ALL) == before
+    assert host.systemctl("start", "quantum-ess", check=False).returncode != 0
+    assert enforcer_pid(host) is None or not alive(host)
+    trip_with(host, "ess")

@@ -1,0 +1,239 @@
+"""status and doctor find what is wrong on a real systemd, and the command they name mends it."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.lab import host
+from tests.lab.stack import put_trading_stack
+
+if TYPE_CHECKING:
+    from tests.lab.conftest import BootLab
+    from tests.lab.lab import Lab
+
+pytestmark = [pytest.mark.both_systemds, pytest.mark.timeout(600)]
+
+UNIT = "quantum-execution.service"
+UNITS = "/etc/systemd/system"
+GATE = f"{UNITS}/{UNIT}.d/zz-quantum-ess.conf"
+HALT_LIST = f"{UNITS}/quantum-ess-halt.target.d/units.conf"
+CONFIG = "/etc/quantum-ess/ess.env"
+INSTALL = "/usr/local/lib/quantum-ess/ops/install.sh"
+PYSTEMD = "/opt/pystemd"
+# The lab's Debian 12 has the Python that this host's pystemd was built for; Debian 13 has not.
+MANAGERS = {"bookworm": ("systemctl", "pystemd"), "trixie": ("systemctl",)}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """How to cause it, the codes that are found, and what undoes it where the advice does not."""
+
+    cause: str
+    codes: set[str]
+    undo: str = ""
+    where: str = ""
+
+
+RELOAD = "systemctl daemon-reload"
+# The sentry would mend what these tests break.
+QUIET = "systemctl stop quantum-ess-sentry.timer quantum-ess-sentry.service"
+SENTRY_STOPPED = {"sentry-stopped"}
+
+
+def drop_in(unit: str, name: str, text: str) -> str:
+    return f"mkdir -p {UNITS}/{unit}.d; printf '{text}' >{UNITS}/{unit}.d/{name}; {RELOAD}"
+
+
+FAULTS: dict[str, Fault] = {
+    "path stopped": Fault("systemctl stop quantum-ess.path", {"path-stopped"}),
+    "path masked": Fault(
+        f"systemctl stop quantum-ess.path; rm {UNITS}/quantum-ess.path;"
+        f" systemctl mask quantum-ess.path; {RELOAD}",
+        {"path-masked"},
+        f"systemctl unmask quantum-ess.path; {INSTALL} --configure >/dev/null || [ $? = 5 ]",
+    ),
+    "path failed": Fault(
+        # Started again and again by a flag that stays, it runs into a limit.
+        f"printf '[Service]\\nType=oneshot\\nExecStart=/bin/true\\n' >{UNITS}/nothing.service;"
+        " sed -i '/TriggerLimit/d; s/=quantum-ess-trigger/=nothing/; s/=.*ESS_O.*/=\\/root\\/flag/'"
+        f" {UNITS}/quantum-ess.path; {RELOAD}; systemctl restart quantum-ess.path; >/root/flag;"
+        " timeout 9 sh -c 'until systemctl is-failed -q quantum-ess.path; do :; done'",
+        {"path-failed", "unit-altered"},
+        (
+            f"rm /root/flag {UNITS}/nothing.service; {INSTALL} --configure >/dev/null ||"
+            " [ $? = 5 ]; systemctl reset-failed nothing.service 2>/dev/null || :"
+        ),
+    ),
+    "path disabled": Fault("systemctl disable -q quantum-ess.path", {"path-disabled"}),
+    "halt path stopped": Fault("systemctl stop quantum-ess-halt.path", {"halt-path-stopped"}),
+    "drill timer stopped": Fault("systemctl stop quantum-ess-drill.timer", {"drill-timer-stopped"}),
+    "trigger overridden": Fault(
+        drop_in("quantum-ess-trigger.service", "x.conf", "[Service]\\nNice=5\\n"),
+        {"unit-altered"},
+        f"rm {UNITS}/quantum-ess-trigger.service.d/x.conf; {RELOAD}",
+    ),
+    "trigger edited": Fault(
+        f"echo '#' >>{UNITS}/quantum-ess-trigger.service; {RELOAD}", {"unit-altered"}
+    ),
+    "trigger gone": Fault(
+        f"rm {UNITS}/quantum-ess-trigger.service; {RELOAD}", {"unit-missing", "file-missing"}
+    ),
+    "sentry gone": Fault(
+        f"rm {UNITS}/quantum-ess-sentry.service; {RELOAD}", {"unit-missing", "file-missing"}
+    ),
+    "gate gone": Fault(f"rm {GATE}; {RELOAD}", {"gate-missing"}, where=UNIT),
+    "gate edited": Fault(f"sed -i /VAR/d {GATE}; echo >>{GATE}; {RELOAD}", {"gate-edited"}),
+    "gate emptied by a later drop-in": Fault(
+        drop_in(UNIT, "zzz.conf", "[Unit]\\nAssertPathExists=\\n"),
+        {"gate-shadowed"},
+        f"rm {UNITS}/{UNIT}.d/zzz.conf; {RELOAD}",
+        where=UNIT,
+    ),
+    "one assert made an alternative": Fault(
+        drop_in(UNIT, "zzz.conf", "[Unit]\\nAssertPathExists=\\nAssertPathExists=|!/a\\n"),
+        {"gate-shadowed"},
+        f"rm {UNITS}/{UNIT}.d/zzz.conf; {RELOAD}",
+    ),
+    "gate not loaded": Fault(
+        f"sed -i s/Description=/Description=x/ {UNITS}/{UNIT}; touch -d +1min {UNITS}/{UNIT}",
+        {"needs-reload"},
+    ),
+    "halt target lacks a unit": Fault(
+        f"sed -i /execution/d {HALT_LIST}; {RELOAD}", {"halt-outdated", "file-altered"}
+    ),
+    "configuration changed": Fault(
+        f"echo QT_ESS_SETTLE=0 >>{CONFIG}",
+        {"config-not-installed"},
+    ),
+    "configuration invalid": Fault(
+        f"echo QT_ESS_SETTLE=x >>{CONFIG}",
+        {"config-invalid"},
+        f"sed -i /SETTLE=x/d {CONFIG}",
+    ),
+    "another set of units": Fault(
+        f"echo 'QT_ESS_TRADING_UNITS=quantum-execution extra' >>{CONFIG};"
+        f" printf '[Service]\\nExecStart=/bin/sleep inf\\n' >{UNITS}/extra.service; {RELOAD}",
+        {"config-not-installed", "gate-missing", "halt-outdated"},
+        f"sed -i /extra/d {CONFIG}; rm {UNITS}/extra.service; {RELOAD}",
+    ),
+    "unit unknown": Fault(
+        f"rm {UNITS}/{UNIT}; {RELOAD}; systemctl stop {UNIT}",
+        {"unit-unknown"},
+        f"cp /root/unit {UNITS}/{UNIT}; {RELOAD}; systemctl start {UNIT}",
+        where=UNIT,
+    ),
+    "directory open": Fault("chmod 0777 /run/quantum", {"directory-wrong"}, where="/run/quantum"),
+    "directory of somebody": Fault("chown 65534 /var/lib/quantum-ess", {"directory-wrong"}),
+    "directory gone": Fault("rmdir /run/quantum", {"directory-wrong"}),
+    "runtime directory clash": Fault(
+        drop_in(UNIT, "x.conf", "[Service]\\nRuntimeDirectory=quantum\\n"),
+        {"runtime-directory-clash"},
+        f"rm {UNITS}/{UNIT}.d/x.conf; {RELOAD}",
+        where=UNIT,
+    ),
+    "clash by a neighbour": Fault(
+        f"printf '[Service]\\nExecStart=/bin/true\\nRuntimeDirectory=quantum\\n'"
+        f" >{UNITS}/quantum-other.service; {RELOAD}",
+        {"runtime-directory-clash"},
+        f"rm {UNITS}/quantum-other.service; {RELOAD}",
+        where="quantum-other.service",
+    ),
+    "trading outside its unit": Fault(
+        "systemd-run -q --unit=nohup python3 /opt/bots/quantum-execution.py",
+        {"process-outside-unit"},
+        "systemctl stop nohup",
+        where=UNIT,
+    ),
+    "no drill": Fault(
+        "rm /var/lib/quantum-ess/last-drill",
+        {"drill-never"},
+        "cp /root/last-drill /var/lib/quantum-ess/",
+    ),
+    "drill overdue": Fault(
+        "sed -i 's/^epoch=.*/epoch=1/' /var/lib/quantum-ess/last-drill",
+        {"drill-overdue"},
+        "cp /root/last-drill /var/lib/quantum-ess/",
+    ),
+    "drill failed": Fault(
+        "sed -i s/PASS/FAIL/ /var/lib/quantum-ess/last-drill",
+        {"drill-failed"},
+        "cp /root/last-drill /var/lib/quantum-ess/",
+    ),
+    "controller edited": Fault(
+        "cp -a /usr/local/lib/quantum-ess/ops/ess_controller.sh /root/;"
+        " echo '#' >>/usr/local/lib/quantum-ess/ops/ess_controller.sh",
+        {"file-altered"},
+        "cp -a /root/ess_controller.sh /usr/local/lib/quantum-ess/ops/",
+    ),
+}
+
+
+@pytest.fixture
+def armed(boot_lab: BootLab, lab_image: str) -> Lab:
+    """A host that is armed, with nothing on it that mends itself."""
+    pystemd = importlib.util.find_spec("pystemd")
+    assert pystemd, "the tests need pystemd: pip install '.[test,pystemd]'"
+    packages = Path(str(pystemd.origin)).parents[1]
+    lab = boot_lab(
+        layer=host.product_layer(lab_image),
+        bind_ro={packages: PYSTEMD} if "pystemd" in MANAGERS[lab_image] else {},
+    )
+    put_trading_stack(lab)
+    now = int(time.time())
+    lab.write("/root/last-drill", f"at=now\nepoch={now}\nmode=canary\nresult=PASS\n")
+    lab.sh(f"cp /root/last-drill /var/lib/quantum-ess/; cp {UNITS}/{UNIT} /root/unit")
+    lab.sh(f"echo {PYSTEMD} >$(echo /opt/quantum-ess/venv/lib/python3*/site-packages)/x.pth")
+    lab.sh(QUIET)
+    return lab
+
+
+def findings(lab: Lab, manager: str) -> list[dict[str, str]]:
+    """Return what status finds, apart from the sentry that the fixture has stopped."""
+    done = lab.exec("ess", "status", "--json", check=False, env={"QT_ESS_MANAGER": manager})
+    assert done.stderr == ""
+    answer: dict[str, Any] = json.loads(done.stdout)
+    found: list[dict[str, str]] = answer["findings"]
+    armed = not any(finding["severity"] == "error" for finding in found)
+    assert (answer["armed"], done.returncode) == (armed, 0 if armed else 5)
+    return [finding for finding in found if finding["where"] != "quantum-ess-sentry.timer"]
+
+
+def test_each_fault_is_found_and_mended(armed: Lab, lab_image: str) -> None:
+    """One lab for all of them: each begins and ends with a host on which nothing is wrong."""
+    managers = MANAGERS[lab_image]
+    missed: dict[str, object] = {}
+    for name, fault in FAULTS.items():
+        armed.sh(fault.cause, timeout=30)
+        found = findings(armed, managers[0])
+        others = [findings(armed, manager) for manager in managers[1:]]
+        codes = {finding["code"] for finding in found}
+        places = {finding["where"] for finding in found}
+        if codes != fault.codes or fault.where not in ("", *places) or others not in ([], [found]):
+            missed[name] = [found, *others]
+        advice = dict.fromkeys(finding["fix"].replace("sudo ", "") for finding in found)
+        armed.sh(f"{fault.undo or '; '.join(advice)}; {QUIET}", timeout=60)
+        assert findings(armed, managers[0]) == [], f"mending: {name}"
+    assert missed == {}
+
+
+@pytest.mark.parametrize("manager", ["systemctl", "pystemd"])
+def test_unknown_is_never_safe(armed: Lab, lab_image: str, manager: str) -> None:
+    if manager not in MANAGERS[lab_image]:
+        manager = "systemctl"
+    environment = {"QT_ESS_MANAGER": manager}
+    with armed.pid1_frozen():
+        assert [finding["code"] for finding in findings(armed, manager)] == ["systemd-silent"]
+        done = armed.exec("ess", "status", check=False, env=environment)
+        assert done.stdout.startswith("ESS STATUS: INACTIVE\nDISARMED")
+        quiet = armed.exec("ess", "status", "--quiet", check=False, env=environment)
+        assert (quiet.returncode, quiet.stdout, quiet.stderr) == (5, "", "")
+        doctor = armed.exec("ess", "doctor", check=False, env=environment)
+        assert doctor.stdout.startswith("DISARMED: 1 error.\n\n  systemd-silent: systemd\n")
+        assert doctor.returncode == 5

@@ -1,0 +1,78 @@
+"""Down within 2 s of the touch, whatever a trading unit does; and the monitors never notice."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.lab import ground as g
+from tests.lab.hostile import KINDS, Hostile
+from tests.lab.stack import MONITOR_UNITS, TRADING_UNITS, put_monitor_stack, put_trading_stack
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.lab.lab import Lab
+
+POLITE = "polite.service"
+MONITOR = "monitor.service"
+
+
+def furnish(lab: Lab) -> None:
+    """All hostile units, one that behaves, and a monitor."""
+    units = {POLITE: g.service(), MONITOR: g.service()}
+    for kind in KINDS:
+        units.update(kind.units)
+    g.put_units(lab, units)
+    g.configure(lab, [POLITE, *(name for kind in KINDS for name in kind.trading)], [MONITOR])
+    g.start(lab, MONITOR)
+
+
+@pytest.fixture(scope="module")
+def ground() -> Iterator[g.Ground]:
+    ground = g.Ground(furnish)
+    yield ground
+    ground.drop()
+
+
+@pytest.mark.both_systemds
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_is_dead_within_the_promise(
+    ground: g.Ground, lab_image: str, kind: Hostile, record_property: Callable[[str, object], None]
+) -> None:
+    lab = ground.lab(lab_image)
+    monitored = lab.pids(MONITOR)
+    g.start(lab, POLITE)
+    lab.sh(kind.start)
+    lab.wait_until(lambda: g.settled(lab, *kind.living), what="it lives")
+    lab.wait_until(lambda: lab.sh(kind.ready, check=False).returncode == 0, what=kind.ready)
+
+    took = g.touch_and_time(lab, POLITE, *kind.living)
+
+    record_property("ms", took)
+    assert took < g.PROMISE
+    g.assert_contained(lab, POLITE, *kind.living)
+    g.down(lab, POLITE, *kind.living, *kind.triggers)
+    assert lab.pids(MONITOR) == monitored
+    ground.clean(POLITE, *kind.triggers, *kind.living)
+
+
+@pytest.mark.both_systemds
+def test_all_trading_units_are_down_and_the_monitors_keep_their_pids(guarded: Lab) -> None:
+    lab = guarded
+    put_trading_stack(lab)
+    put_monitor_stack(lab)
+    g.configure(lab, TRADING_UNITS, MONITOR_UNITS)
+    before = {unit: lab.pids(unit) for unit in MONITOR_UNITS}
+
+    assert g.touch_and_time(lab, *TRADING_UNITS) < g.PROMISE
+
+    g.down(lab, *TRADING_UNITS)
+    g.assert_contained(lab, *TRADING_UNITS)
+    assert {unit: lab.pids(unit) for unit in MONITOR_UNITS} == before
+    assert [lab.state(unit) for unit in MONITOR_UNITS] == ["active"] * len(MONITOR_UNITS)
+    assert lab.exec("redis-cli", "ping").stdout.strip() == "PONG"
+    g.release(lab, "--yes")
+    assert len(g.alive(lab, *TRADING_UNITS)) == len(TRADING_UNITS)
+    assert {unit: lab.pids(unit) for unit in MONITOR_UNITS} == before

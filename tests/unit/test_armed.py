@@ -1,0 +1,261 @@
+"""The policy: each thing that can be wrong is found, alone, and nothing else is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ess import armed
+from ess.facts import Drill, Facts, FileState, Stray
+from ess.findings import CATALOGUE, Severity
+from ess.judge_trading import required
+from ess.latch import State
+from tests.unit.facts import (
+    CONFIG,
+    NOW,
+    PATHS,
+    TRADING,
+    gate,
+    healthy,
+    own_unit,
+    with_file,
+    with_part,
+    with_unit,
+)
+
+if TYPE_CHECKING:
+    from ess.manager import Assertion
+
+UNIT = TRADING[0]
+DAY = 86400
+
+
+def watcher_states(prefix: str, unit: str) -> dict[str, tuple[Facts, str]]:
+    return {
+        f"{prefix}-missing": (with_unit(unit, LoadState="not-found"), f"{prefix}-missing"),
+        f"{prefix}-masked": (with_unit(unit, LoadState="masked"), f"{prefix}-masked"),
+        f"{prefix}-stopped": (
+            with_unit(unit, ActiveState="inactive", SubState="dead"),
+            f"{prefix}-stopped",
+        ),
+        f"{prefix}-failed": (
+            with_unit(unit, ActiveState="failed", Result="resources"),
+            f"{prefix}-failed",
+        ),
+        f"{prefix}-disabled": (with_unit(unit, UnitFileState="disabled"), f"{prefix}-disabled"),
+    }
+
+
+def with_halt_list(units: str) -> Facts:
+    return with_unit(PATHS.halt_target, Conflicts=units)
+
+
+def with_asserts(asserts: tuple[Assertion, ...] | None, error: str = "") -> Facts:
+    known = None if asserts is None else dict.fromkeys(TRADING, required(PATHS)) | {UNIT: asserts}
+    return with_part("systemd", assertions=known, assertions_error=error)
+
+
+def latched(facts: Facts) -> Facts:
+    units = dict(facts.systemd.units)
+    running = {"ActiveState": "active", "SubState": "running"}
+    for unit in (PATHS.path_unit, PATHS.trigger_unit):
+        units[unit] = units[unit] | running
+    return replace(facts, latch=State.LATCHED, systemd=replace(facts.systemd, units=units))
+
+
+# what is wrong: (the facts, the one code that is found)
+CASES: dict[str, tuple[Facts, str]] = {
+    **watcher_states("path", PATHS.path_unit),
+    **watcher_states("halt-path", PATHS.halt_path_unit),
+    **watcher_states("sentry", PATHS.sentry_timer),
+    **watcher_states("drill-timer", PATHS.drill_timer),
+    "path hit its limit": (
+        with_unit(PATHS.path_unit, ActiveState="failed", Result="unit-start-limit-hit"),
+        "path-failed",
+    ),
+    "path in an odd state": (with_unit(PATHS.path_unit, SubState="failed"), "path-stopped"),
+    "path not described": (with_unit(PATHS.path_unit, ActiveState=""), "path-stopped"),
+    "trigger hit its limit": (
+        with_unit(PATHS.trigger_unit, Result="start-limit-hit"),
+        "start-limit",
+    ),
+    "trigger missing": (with_unit(PATHS.trigger_unit, LoadState="not-found"), "unit-missing"),
+    "halt target missing": (with_unit(PATHS.halt_target, LoadState="masked"), "unit-missing"),
+    "trigger from elsewhere": (
+        with_unit(PATHS.trigger_unit, FragmentPath="/run/systemd/system/x"),
+        "unit-altered",
+    ),
+    "trigger overridden": (
+        with_unit(
+            PATHS.trigger_unit,
+            DropInPaths="/etc/systemd/system/quantum-ess-trigger.service.d/override.conf",
+        ),
+        "unit-altered",
+    ),
+    "trigger edited": (
+        with_file(f"{PATHS.unit_dir}/{PATHS.trigger_unit}", FileState.ALTERED),
+        "unit-altered",
+    ),
+    "sentry edited": (
+        with_file(f"{PATHS.unit_dir}/{PATHS.sentry_unit}", FileState.ALTERED),
+        "unit-altered",
+    ),
+    "trigger file gone": (
+        with_file(f"{PATHS.unit_dir}/{PATHS.trigger_unit}", FileState.MISSING),
+        "file-missing",
+    ),
+    "our unit not reloaded": (with_unit(PATHS.path_unit, NeedDaemonReload="yes"), "needs-reload"),
+    "trading unit not reloaded": (with_unit(UNIT, NeedDaemonReload="yes"), "needs-reload"),
+    "gate never installed": (with_file(gate(UNIT), None), "gate-missing"),
+    "gate removed": (with_file(gate(UNIT), FileState.MISSING), "gate-missing"),
+    "gate edited": (with_file(gate(UNIT), FileState.ALTERED), "gate-edited"),
+    "gate unreadable": (with_file(gate(UNIT), FileState.UNREADABLE), "gate-edited"),
+    "gate emptied by a later drop-in": (with_asserts(()), "gate-shadowed"),
+    "gate for one flag only": (with_asserts(required(PATHS)[::2]), "gate-shadowed"),
+    "gate as alternative only": (
+        with_asserts(tuple(replace(known, trigger=True) for known in required(PATHS))),
+        "gate-shadowed",
+    ),
+    "asserts unknown for all": (with_asserts(None, "no answer"), "gate-unknown"),
+    "halt target lacks a unit": (with_halt_list(TRADING[1]), "halt-outdated"),
+    "halt target stops a monitor": (
+        with_halt_list(" ".join((*TRADING, "grafana-server.service"))),
+        "halt-outdated",
+    ),
+    "controller edited": (with_file(PATHS.controller, FileState.ALTERED), "file-altered"),
+    "controller gone": (with_file(PATHS.controller, FileState.MISSING), "file-missing"),
+    "controller unreadable": (
+        with_file(PATHS.controller, FileState.UNREADABLE),
+        "file-unreadable",
+    ),
+    "no manifest": (with_part("disk", manifest_error="No such file"), "not-installed"),
+    "configuration invalid": (
+        with_part("settings", current=None, current_error="ess.env:3: bad"),
+        "config-invalid",
+    ),
+    "configuration gone": (
+        with_part("settings", current=None, current_error="x", exists=False),
+        "config-missing",
+    ),
+    "configuration changed": (
+        with_part("settings", current=replace(CONFIG, settle=9)),
+        "config-not-installed",
+    ),
+    "installed set gone": (with_part("settings", installed=None), "config-not-installed"),
+    "directory open to others": (
+        with_part("disk", directories={PATHS.run_dir: "has mode 0777, not 0755"}),
+        "directory-wrong",
+    ),
+    "directory gone": (
+        with_part("disk", directories={PATHS.state_dir: "does not exist"}),
+        "directory-wrong",
+    ),
+    "runtime directory clash": (
+        with_unit(UNIT, RuntimeDirectory="bot quantum"),
+        "runtime-directory-clash",
+    ),
+    "trading unit unknown": (with_unit(UNIT, LoadState="not-found"), "unit-unknown"),
+    "trading unit by another name": (with_unit(UNIT, Id="real.service"), "unit-alias"),
+    "trading outside its unit": (
+        with_part("kernel", strays=(Stray(UNIT, 7, "/user.slice/x.scope"),)),
+        "process-outside-unit",
+    ),
+    "processes hidden": (with_part("kernel", strays_error="denied"), "processes-unknown"),
+    "no drill ever": (with_part("disk", drill=Drill(None)), "drill-never"),
+    "drill too old": (with_part("disk", drill=Drill(NOW - 9 * DAY, "PASS")), "drill-overdue"),
+    "drill in the future": (with_part("disk", drill=Drill(NOW + 2 * DAY, "PASS")), "drill-overdue"),
+    "drill failed": (with_part("disk", drill=Drill(NOW, "FAIL")), "drill-failed"),
+    "drill without a result": (with_part("disk", drill=Drill(NOW)), "drill-failed"),
+    "no cgroup v2": (with_part("kernel", cgroup_error="none"), "cgroup-missing"),
+    "old kernel": (with_part("kernel", can_kill=False), "cgroup-kill-missing"),
+    "latch unreadable": (
+        replace(latched(healthy()), latch=State.UNKNOWN),
+        "latch-unreadable",
+    ),
+    "release broken off": (with_part("disk", left_running=True), "release-unfinished"),
+    "enforcer dead": (replace(healthy(), latch=State.LATCHED), "enforcer-missing"),
+}
+
+
+@pytest.mark.parametrize(("facts", "code"), CASES.values(), ids=CASES.keys())
+def test_each_fault_is_found_alone(facts: Facts, code: str) -> None:
+    found = armed.findings(facts, PATHS)
+    assert {finding.code for finding in found} == {code}
+    for finding in found:
+        assert finding.where
+        assert finding.message
+        assert finding.fix
+    warning = CATALOGUE[code][0] is Severity.WARNING
+    assert armed.is_armed(found) == warning
+
+
+def test_a_healthy_host_is_armed() -> None:
+    assert armed.findings(healthy(), PATHS) == []
+    assert armed.is_armed([])
+
+
+def test_a_healthy_latched_host_has_no_finding() -> None:
+    assert armed.findings(latched(healthy()), PATHS) == []
+
+
+def test_a_silent_systemd_is_one_finding_and_never_armed() -> None:
+    facts = replace(healthy(), systemd=replace(healthy().systemd, error="silent", units={}))
+    found = armed.findings(facts, PATHS)
+    assert [finding.code for finding in found] == ["systemd-silent"]
+    assert not armed.is_armed(found)
+
+
+def test_units_that_systemd_did_not_describe_are_missing() -> None:
+    facts = healthy()
+    facts = replace(facts, systemd=replace(facts.systemd, units={}))
+    codes = {finding.code for finding in armed.findings(facts, PATHS)}
+    assert {"path-missing", "halt-path-missing", "sentry-missing", "unit-missing"} <= codes
+
+
+def test_a_masked_trading_unit_needs_its_gate_on_disk_only() -> None:
+    masked = with_unit(UNIT, LoadState="masked")
+    unasserted = replace(
+        masked, systemd=replace(masked.systemd, assertions={TRADING[1]: required(PATHS)})
+    )
+    assert armed.findings(unasserted, PATHS) == []
+
+
+def test_a_neighbour_can_delete_the_flag_too() -> None:
+    facts = with_unit("quantum-other.service", RuntimeDirectory="quantum")
+    systemd = replace(facts.systemd, others=("quantum-other.service",))
+    found = armed.findings(replace(facts, systemd=systemd), PATHS)
+    assert [finding.code for finding in found] == ["runtime-directory-clash"]
+
+
+def test_instances_are_gated_by_their_template() -> None:
+    facts = healthy()
+    template, instance = "bot@.service", "bot@1.service"
+    trading = (*TRADING, instance)
+    units = dict(facts.systemd.units)
+    units[instance] = own_unit(instance) | {"DropInPaths": gate(template)}
+    halt = " ".join(trading)
+    units[PATHS.halt_target] = units[PATHS.halt_target] | {"Conflicts": halt}
+    known = replace(CONFIG, trading=(*TRADING, "bot@*.service"))
+    facts = replace(
+        facts,
+        settings=replace(facts.settings, current=known, installed=known),
+        systemd=replace(
+            facts.systemd,
+            trading=trading,
+            units=units,
+            assertions=dict.fromkeys(trading, required(PATHS)),
+        ),
+        disk=replace(facts.disk, files={**facts.disk.files, gate(template): FileState.SAME}),
+    )
+    assert armed.findings(facts, PATHS) == []
+    files = {path: state for path, state in facts.disk.files.items() if path != gate(template)}
+    spoilt = replace(facts, disk=replace(facts.disk, files=files))
+    codes = {finding.code for finding in armed.findings(spoilt, PATHS)}
+    assert codes == {"gate-missing"}
+
+
+def test_every_code_of_the_catalogue_can_be_found() -> None:
+    found = {code for _, code in CASES.values()} | {"systemd-silent"}
+    assert found == set(CATALOGUE)

@@ -1,0 +1,84 @@
+"""Trading programs outside their units."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from ess import strays
+from ess.manager import Command, commands
+from ess.strays import Process
+
+BINARY = Command("/opt/bot/bin/bot", "/opt/bot/bin/bot --live")
+SCRIPT = Command("/usr/bin/python3", "/usr/bin/python3 -u /opt/bot/main.py --live")
+MODULE = Command("/opt/venv/bin/python", "/opt/venv/bin/python -m bot.live x")
+TOOL = Command("/usr/bin/sleep", "/usr/bin/sleep 1234")
+ENTRY = Command("/usr/local/bin/bot", "/usr/local/bin/bot")
+INLINE = Command("/bin/sh", "/bin/sh -c exec feed --fast")
+VARIABLE = Command("/usr/bin/socat", "/usr/bin/socat $FROM $TO")
+
+
+@pytest.mark.parametrize(
+    ("command", "line", "runs"),
+    [
+        (BINARY, ["/opt/bot/bin/bot", "--test"], True),
+        (BINARY, ["/usr/bin/python3", "/opt/bot/bin/bot"], True),
+        (BINARY, ["/usr/bin/python3", "-I", "/opt/bot/bin/bot"], True),
+        (BINARY, ["vim", "x", "y", "/opt/bot/bin/bot"], False),
+        (BINARY, ["bot"], False),
+        (SCRIPT, ["python3", "/opt/bot/main.py"], True),
+        (SCRIPT, ["/usr/bin/python3.11", "-u", "/opt/bot/main.py", "--paper"], True),
+        (SCRIPT, ["/usr/bin/python3", "/opt/other.py"], False),
+        (SCRIPT, ["/usr/bin/python3"], False),
+        (SCRIPT, ["less", "/opt/bot/main.py"], False),
+        (MODULE, ["python3", "-m", "bot.live"], True),
+        (MODULE, ["python3", "-m", "http.server"], False),
+        (TOOL, ["/usr/bin/sleep", "1234"], True),
+        (TOOL, ["sleep", "1234"], False),
+        (TOOL, ["/usr/bin/sleep", "99"], False),
+        (ENTRY, ["/opt/venv/bin/python3", "/usr/local/bin/bot"], True),
+        (INLINE, ["/bin/sh", "-c", "exec feed --fast"], True),
+        (INLINE, ["/bin/sh", "-c", "exec feed"], False),
+        (VARIABLE, ["/usr/bin/socat", "a", "b"], False),
+    ],
+)
+def test_what_counts_as_the_same_program(command: Command, line: list[str], runs: bool) -> None:  # noqa: FBT001
+    assert strays.runs(command, line) is runs
+
+
+def test_only_what_is_outside_every_trading_unit() -> None:
+    processes = [
+        Process(1, ("/opt/bot/bin/bot",), "/system.slice/bot.service"),
+        Process(2, ("/opt/bot/bin/bot",), "/system.slice/bot@1.service/inner"),
+        Process(3, ("/opt/bot/bin/bot",), "/user.slice/session-1.scope"),
+        Process(4, ("/opt/bot/bin/bot",), "/system.slice/cron.service"),
+        Process(5, ("/bin/other",), "/user.slice/session-1.scope"),
+    ]
+    found = strays.outside({"bot.service": [BINARY]}, ["bot.service", "bot@*.service"], processes)
+    assert [(stray.unit, stray.pid) for stray in found] == [("bot.service", 3), ("bot.service", 4)]
+
+
+def test_this_very_process_is_seen() -> None:
+    mine = [process for process in strays.read() if process.pid == os.getpid()]
+    assert len(mine) == 1
+    assert mine[0].cgroup.startswith("/")
+
+
+def test_hidden_processes_are_not_taken_for_none(tmp_path: object) -> None:
+    with pytest.raises(FileNotFoundError):
+        strays.read(str(tmp_path))
+
+
+def test_containers_are_another_host() -> None:
+    assert strays._is_in_container("Name:\tx\nNSpid:\t4000\t7\n")
+    assert not strays._is_in_container("Name:\tx\nNSpid:\t4000\n")
+
+
+def test_exec_start_is_read() -> None:
+    text = (
+        "{ path=/bin/a ; argv[]=/bin/a -x y ; ignore_errors=no ; start_time=[n/a] ; pid=0 } "
+        "{ path=/bin/b ; argv[]=b ; ignore_errors=yes ; }"
+    )
+    assert commands(text) == (Command("/bin/a", "/bin/a -x y"), Command("/bin/b", "b"))
+    assert commands("") == ()
