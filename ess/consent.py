@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from ess import latch
+from ess import latch, plan
 from ess.console import stdin_is_terminal
 from ess.errors import ReleaseError
 from ess.text import clean
@@ -46,11 +46,11 @@ def permission(
 def _explain(console: Console, paths: Paths, units: Sequence[str]) -> None:
     note = latch.read(paths)
     console.out(console.paint("ESS STATUS: ACTIVE", "bad"))
-    console.out(f"  since   {note.get('at', 'unknown')}, by {note.get('operator', 'unknown')}")
-    console.out(f"  why     {note.get('reason') or 'no reason written'}")
-    console.out("This releases the latch and starts, in this order:")
-    for unit in units or ("nothing",):
-        console.out(f"  {unit}")
+    console.out(f"  since    {note.get('at', 'unknown')}")
+    console.out(f"  by       {note.get('operator') or 'unknown'}")
+    console.out(f"  source   {note.get('source') or 'a flag set by hand'}")
+    console.out(f"  why      {note.get('reason') or 'no reason written'}")
+    console.out(f"This releases the latch and starts, in this order:{plan.listed(units)}")
 
 
 def _ask(console: Console, question: str) -> str:

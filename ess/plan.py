@@ -75,6 +75,11 @@ def concrete(entries: Iterable[str], manager: Manager) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def listed(units: Iterable[str]) -> str:
+    """Return the units as they stand after a colon: a line each, or the word for none."""
+    return "".join(f"\n  {unit}" for unit in units) or " nothing."
+
+
 def order(units: Sequence[str], entries: Iterable[str], triggers: Mapping[str, str]) -> list[str]:
     """Return `units` in the order of the configured entries, each with what triggers it. Pure."""
     ordered: list[str] = []

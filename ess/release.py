@@ -107,7 +107,7 @@ class _Release:
             os.unlink(self._paths.running)
         journal.notice(f"=== ESS DEACTIVATED === {who}")
         self._console.out("ESS STATUS: INACTIVE")
-        self._console.out(f"Released. Started: {_listed(units)}")
+        self._console.out(f"Released. Started:{plan.listed(units)}")
         self._console.out("Next: see that the stop is armed: ess status")
         return ExitCode.DONE
 
@@ -189,10 +189,6 @@ class _Release:
     def _end_marker(self) -> None:
         with contextlib.suppress(OSError):
             os.unlink(self._paths.releasing)
-
-
-def _listed(units: list[str]) -> str:
-    return "".join(f"\n  {unit}" for unit in units) if units else "nothing."
 
 
 class _LatchedAgain(Exception):  # noqa: N818 - no error: somebody stopped trading

@@ -42,8 +42,10 @@ activate_say_latch() {
         complain "could not write $LATCH_FAILED; the other flag holds the latch" \
             'After a reboot it may be gone: mend the disk, then activate again.'
     fi
-    if [[ -n $1 ]]; then tell 'ESS: the latch was already set; checking that trading is down.'; else
-        tell 'ESS: latch set. Stopping trading ...'
+    [[ -z $LATCH_FAILED ]] || latch_is_set || return 0
+    tell "${RED}ESS STATUS: ACTIVE${PLAIN}"
+    if [[ -n $1 ]]; then tell 'The latch is set already. Seeing that trading is down:'; else
+        tell 'The latch is set. Stopping trading:'
     fi
 }
 
@@ -108,26 +110,38 @@ activate_show_down() {
         ms=$((NOW_MS - CONTAIN_BEGAN))
         # shellcheck disable=SC2004 # an associative array
         DOWN_MS[$unit]=$ms
-        tell "  down  $unit  ($ms ms)"
+        tell "  down   $unit  ($ms ms)"
     done
 }
 
 # activate_verdict CONTAINED ALONE
 activate_verdict() {
-    local unit
+    local ms=$((NOW_MS - CONTAIN_BEGAN))
+    if [[ -n $ACTIVATE_DEAF ]]; then
+        if [[ -n $2 ]]; then tell 'systemd does not answer: killed through the kernel.'; else
+            tell 'systemd does not answer: this was read from the kernel.'
+        fi
+    fi
     if [[ -z $1 ]]; then
-        tell "${RED}ESS STATUS: ACTIVE - NOT CONTAINED after $((NOW_MS - CONTAIN_BEGAN)) ms${PLAIN}"
-        for unit in "${SURVIVORS[@]}"; do
-            cgroup_pids "${CGROUPS[$unit]}"
-            tell "  ALIVE $unit  pids ${PIDS[*]:0:10}"
-        done
-        tell 'Next: cut this host off the network or power it off; then look at: ess_controller.sh status'
+        activate_show_not_contained "$ms"
         return "$EXIT_NOT_CONTAINED"
     fi
-    tell "${RED}ESS STATUS: ACTIVE${PLAIN} - trading is stopped and stays stopped (CONTAINED, $((NOW_MS - CONTAIN_BEGAN)) ms)"
-    [[ -z $ACTIVATE_DEAF ]] || tell 'systemd does not answer; what is alive was read from the kernel. See RUNBOOK.md, "systemd is broken".'
-    tell 'Next: find out what happened. To resume trading: ess_controller.sh deactivate'
+    tell "CONTAINED: no trading process is alive (seen $ms ms after the latch)."
     latch_is_set || return "$EXIT_NOT_CONTAINED"
+    tell 'Next: find out what happened. To resume trading:'
+    tell "  sudo $0 deactivate"
+}
+
+activate_show_not_contained() {
+    local unit
+    tell "${RED}NOT CONTAINED after $1 ms:${PLAIN}"
+    for unit in "${SURVIVORS[@]}"; do
+        cgroup_pids "${CGROUPS[$unit]}"
+        tell "  ALIVE  $unit  pids ${PIDS[*]:0:10}"
+    done
+    ((${#SURVIVORS[@]})) || tell '  systemd still has a job of a trading unit to do'
+    tell 'Next: cut this host off the network or power it off. Then:'
+    tell "  $0 status"
 }
 NOW_NEVER=999999999999999
 ACTIVATE_DEAF=

@@ -156,6 +156,15 @@ latch_read() {
     done
 }
 
+# latch_tell: since when, by whom and why, for a person.
+latch_tell() {
+    latch_read
+    tell "  since    ${LATCH[at]:-unknown}"
+    tell "  by       ${LATCH[operator]:-unknown}"
+    tell "  source   ${LATCH[source]:-a flag set by hand}"
+    tell "  why      ${LATCH[reason]:-no reason written}"
+}
+
 # latch_clear: remove both flags, whatever they are. True when both are gone; while the one on disk cannot be
 # removed, the other stays.
 latch_clear() {

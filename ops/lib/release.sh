@@ -16,7 +16,8 @@ release() {
     trap '' PIPE TSTP
     release_lock && release_disk || return "$EXIT_RELEASE_FAILED"
     if ! latch_is_set && [[ ! -e $RUNNING_FILE ]]; then
-        tell 'ESS STATUS: INACTIVE - the latch was not set; nothing to release.'
+        tell 'ESS STATUS: INACTIVE'
+        tell 'The latch is not set: nothing to release.'
         return 0
     fi
     latch_asked
@@ -159,9 +160,17 @@ release_permission() {
 }
 
 release_explain() {
-    latch_read
-    tell "${RED}ESS STATUS: ACTIVE${PLAIN} since ${LATCH[at]:-unknown}, by ${LATCH[operator]:-unknown}: ${LATCH[reason]:-no reason written}"
-    tell "Releasing starts: ${RELEASE_SET[*]:-nothing}"
+    tell "${RED}ESS STATUS: ACTIVE${PLAIN}"
+    latch_tell
+    release_tell_units 'This releases the latch and starts, in this order:' "${RELEASE_SET[@]}"
+}
+
+# release_tell_units HEAD UNIT...
+release_tell_units() {
+    if (($# == 1)); then tell "$1 nothing."; else
+        tell "$1"
+        printf '  %s\n' "${@:2}"
+    fi
 }
 
 # release_flags: the marker keeps the enforcer from putting back what we remove. The list of what ran stays until
@@ -257,6 +266,7 @@ release_done() {
     trap '' INT TERM HUP QUIT
     rm -f -- "$RUNNING_FILE"
     journal 5 "=== ESS DEACTIVATED === ($OPERATOR: $RELEASE_REASON)"
-    tell "${GREEN}ESS STATUS: INACTIVE${PLAIN} - released; started: ${RELEASE_STARTED[*]:-nothing}"
-    tell 'Next: check that you are armed: ess_controller.sh status'
+    tell "${BOLD}ESS STATUS: INACTIVE${PLAIN}"
+    release_tell_units 'Released. Started:' "${RELEASE_STARTED[@]}"
+    tell "Next: see that the stop is armed: $0 status"
 }

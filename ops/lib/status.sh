@@ -26,34 +26,42 @@ status() {
 }
 
 status_show_latched() {
-    local unit
-    latch_read
-    tell "${RED}ESS STATUS: ACTIVE${PLAIN} - trading is to be stopped"
-    [[ $LATCH_STATE != unknown ]] || tell '  The flags cannot be read; unknown is treated as active.'
-    tell "  since ${LATCH[at]:-unknown}, by ${LATCH[operator]:-unknown} (${LATCH[source]:-flag}): ${LATCH[reason]:-no reason written}"
+    tell "${RED}ESS STATUS: ACTIVE${PLAIN}"
+    [[ $LATCH_STATE != unknown ]] || tell 'The state of the latch could not be read; it is treated as active.'
     if ((${#SURVIVORS[@]} + ${#COMING[@]})); then
-        tell "  ${RED}NOT CONTAINED${PLAIN}: trading processes are alive or about to be"
-        for unit in "${SURVIVORS[@]}"; do
-            cgroup_pids "${CGROUPS[$unit]}"
-            tell "    $unit  pids ${PIDS[*]:0:10}"
-        done
-        for unit in "${COMING[@]}"; do tell "    $unit  is starting, stopping or waiting to be restarted"; done
-        tell "Next: $0 activate; if they stay alive, cut the network or power off."
+        status_show_not_contained
     else
-        tell '  CONTAINED: no trading process is alive'
-        tell "Next: when it is safe to trade again: $0 deactivate"
+        tell "${GREEN}CONTAINED: no trading process is alive.${PLAIN}"
+        tell 'Next: find out what happened. To resume trading:'
+        tell "  sudo $0 deactivate"
     fi
+    tell ''
+    latch_tell
+}
+
+status_show_not_contained() {
+    local unit
+    tell "${RED}NOT CONTAINED: trading is not (known to be) down.${PLAIN}"
+    for unit in "${SURVIVORS[@]}"; do
+        cgroup_pids "${CGROUPS[$unit]}"
+        tell "  ALIVE    $unit  pids ${PIDS[*]:0:10}"
+    done
+    for unit in "${COMING[@]}"; do tell "  QUEUED   $unit  (starting, stopping, or about to restart)"; done
+    tell "Next: sudo $0 activate"
+    tell 'If that does not end them: cut this host off the network or power it off.'
 }
 
 status_show_clear() {
     local finding
+    tell "${BOLD}ESS STATUS: INACTIVE${PLAIN}"
     if ((${#FINDINGS[@]})); then
-        tell "ESS STATUS: INACTIVE - ${RED}DISARMED${PLAIN}: the emergency stop may not work"
+        tell "${RED}DISARMED: ${#FINDINGS[@]} reason(s); a stop may not work.${PLAIN}"
+        tell 'Next: mend what is listed here. To stop trading now:'
+        tell "  sudo $0 activate"
         for finding in "${FINDINGS[@]}"; do tell "  - $finding"; done
-        tell 'Next: sudo ess doctor (or run ops/install.sh again)'
     else
-        tell "ESS STATUS: INACTIVE - ${GREEN}ARMED${PLAIN}: trading may run; the stop is ready"
-        tell "Next: nothing. To stop trading now: sudo $0 activate"
+        tell "${GREEN}ARMED: trading may run, and the stop is ready.${PLAIN}"
+        tell "To stop trading now: sudo $0 activate"
     fi
 }
 

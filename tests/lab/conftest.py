@@ -88,6 +88,10 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     if report.failed and report.when != "teardown":
-        for lab in item.stash.get(LABS, []):
+        shared = getattr(item, "funcargs", {}).get("ground")
+        labs = [*item.stash.get(LABS, []), *(shared.labs if shared else ())]
+        for lab in labs:
             report.sections.append((f"journal of lab {lab.name}", lab.journal_tail()))
+        if shared:
+            shared.drop()
     return report

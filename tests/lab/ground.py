@@ -132,14 +132,17 @@ def status(lab: Lab, *arguments: str, tool: str = CONTROLLER) -> subprocess.Comp
 
 
 def assert_contained(lab: Lab, *units: str, tool: str = CONTROLLER) -> None:
-    """Both flags are set, nothing lives, and status says exactly that."""
+    """Both flags are set, nothing lives, and status says exactly that once systemd knows, too."""
     assert alive(lab, *units) == []
     lab.wait_until(lambda: all(map(lab.exists, FLAGS)), what="both flags")
+    down(lab, *units)
+    lab.wait_until(
+        lambda: status(lab, "--quiet", tool=tool).returncode == 7, what="status: contained"
+    )
     seen = status(lab, tool=tool)
     assert (seen.returncode, "NOT CONTAINED" in seen.stdout) == (0, False), seen.stdout
     assert "ESS STATUS: ACTIVE" in seen.stdout
     assert "CONTAINED" in seen.stdout
-    assert status(lab, "--quiet", tool=tool).returncode == 7
 
 
 def release(lab: Lab, *arguments: str) -> None:
@@ -149,7 +152,7 @@ def release(lab: Lab, *arguments: str) -> None:
 
 
 class Ground:
-    """One furnished lab, kept from test to test; a test that leaves it unclean ends it."""
+    """One furnished lab, kept from test to test; one that fails or leaves it unclean ends it."""
 
     def __init__(self, furnish: Callable[[Lab], None]) -> None:
         self._furnish = furnish
@@ -163,6 +166,11 @@ class Ground:
             self._lab, self._image = boot(image), image
             self._furnish(self._lab)
         return self._lab
+
+    @property
+    def labs(self) -> list[Lab]:
+        """The lab, if one is up."""
+        return [] if self._lab is None else [self._lab]
 
     def clean(self, *units: str) -> None:
         """Release, stop and forget; a lab where that does not work is not used again."""
@@ -180,6 +188,7 @@ class Ground:
             self.drop()
 
     def drop(self) -> None:
+        """End the lab, if there is one."""
         if self._lab is not None:
             self._lab.down()
             self._lab = None
