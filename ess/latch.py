@@ -80,8 +80,10 @@ def set_latch(paths: Paths, content: bytes) -> Receipt:
     Raises nothing and takes at most PERSISTENT_PATIENCE longer than two writes to a live disk.
     """
     began = time.monotonic()
-    run = _place(paths.run_flag, content)
-    answer = _aside(lambda: _pack(_place(paths.var_flag, content)))
+    # Not drafted in the directory that PID 1 watches: for a name that is no flag it would go on to
+    # look at the other flag, whose disk may hang.
+    run = _place(paths.run_flag, content, paths.runtime_dir)
+    answer = _aside(lambda: _pack(_place(paths.var_flag, content, paths.state_dir)))
     return Receipt(began, (run, _unpack(paths.var_flag, answer)))
 
 
@@ -157,30 +159,29 @@ def _identity() -> str:
         return os.urandom(16).hex()
 
 
-def _place(flag: str, content: bytes) -> Placed:
+def _place(flag: str, content: bytes, drafts: str) -> Placed:
     try:
-        new = _create(flag, content)
+        new = _create(flag, content, drafts)
         os.lstat(flag)
     except OSError as error:
         return Placed(flag, error.strerror or "cannot be written")
     return Placed(flag, new=new)
 
 
-def _create(flag: str, content: bytes) -> bool:
-    """Create the flag whole or not at all; return False when it was there before."""
+def _create(flag: str, content: bytes, drafts: str) -> bool:
+    """Create the flag, whole wherever it can be; return False when it was there before.
+
+    Its content is put together in the directory `drafts` when that is on the same file system.
+    """
     directory = os.path.dirname(flag)
     if probe(flag) is State.LATCHED:
         _leave_trace(directory)
         return False
     os.makedirs(directory, mode=0o755, exist_ok=True)
-    draft = f"{directory}/.ESS_ON.{os.getpid()}.{os.urandom(4).hex()}"
-    _write(draft, content)
     try:
-        _name(draft, flag, content)
+        _name(flag, content, drafts)
     except FileExistsError:
         return False
-    finally:
-        os.unlink(draft)
     _sync_directory(directory)
     return True
 
@@ -194,14 +195,21 @@ def _leave_trace(directory: str) -> None:
         pass
 
 
-def _name(draft: str, flag: str, content: bytes) -> None:
+def _name(flag: str, content: bytes, drafts: str) -> None:
+    if not os.path.isdir(drafts):
+        drafts = os.path.dirname(flag)
+    draft = f"{drafts}/.ESS_ON.{os.getpid()}.{os.urandom(4).hex()}"
     try:
-        # link(2) and not rename(2): of two people at once the first keeps the record.
-        os.link(draft, flag)
+        _write(draft, content)
+        try:
+            # link(2) and not rename(2): of two people at once the first keeps the record.
+            os.link(draft, flag)
+        finally:
+            os.unlink(draft)
     except FileExistsError:
         raise
     except OSError:
-        # No hard links on this file system: a flag that appears before its content is still one.
+        # No draft or no hard link: a flag that appears before its content is still one.
         _write(flag, content)
 
 

@@ -59,21 +59,35 @@ latch_content() {
 # latch_write FLAG CONTENT: true when something is at FLAG afterwards. The first writer's content
 # stays. A disk too full for the content still gets the empty flag.
 latch_write() {
-    local flag=$1 dir=${1%/*} temp
-    temp=$dir/.ESS_ON.$BASHPID.$RANDOM
+    local flag=$1 dir=${1%/*} draft
     [[ -d $dir ]] || mkdir -p -- "$dir" 2>/dev/null
-    if { printf '%s' "$2" >"$temp"; } 2>/dev/null; then
-        [[ $dir == /run/* ]] || sync -- "$temp" 2>/dev/null
+    latch_draft "$dir"
+    if { printf '%s' "$2" >"$draft"; } 2>/dev/null; then
+        [[ $dir == /run/* ]] || sync -- "$draft" 2>/dev/null
         if [[ -L $flag ]]; then
-            mv -fT -- "$temp" "$flag" 2>/dev/null
+            mv -fT -- "$draft" "$flag" 2>/dev/null
         else
-            ln -T -- "$temp" "$flag" 2>/dev/null
+            ln -T -- "$draft" "$flag" 2>/dev/null
         fi
         [[ $dir == /run/* ]] || sync -- "$dir" 2>/dev/null
     fi
-    rm -f -- "$temp" 2>/dev/null
-    [[ -e $flag ]] || { : >>"$flag"; } 2>/dev/null
+    rm -f -- "$draft" 2>/dev/null
+    [[ -e $flag ]] || latch_write_plainly "$flag" "$2"
     [[ -e $flag ]]
+}
+
+# latch_draft DIR: into draft, where the content of a flag in DIR is put together. Not in the directory that
+# PID 1 watches: for a name that is no flag it would go on to look at the other one, whose disk may hang.
+latch_draft() {
+    draft=$1/.ESS_ON.$BASHPID.$RANDOM
+    [[ $1 != "$RUN_DIR" || ! -d $RUNTIME_DIR ]] || draft=$RUNTIME_DIR/${draft##*/}
+}
+
+# latch_write_plainly FLAG CONTENT: for where no link can be made.
+latch_write_plainly() {
+    { set -C && printf '%s' "$2" >"$1"; } 2>/dev/null
+    set +C
+    [[ -e $1 ]] || { : >>"$1"; } 2>/dev/null
 }
 
 # latch_at_once SOURCE REASON CATEGORY: the flag under /run, without a fork: for a full process table.

@@ -1,6 +1,6 @@
 """The disk with the second flag hangs: whoever looks at a name on it never returns.
 
-`ess_controller.sh activate` looked there before anything else, and so did the enforcer.
+`ess_controller.sh activate` looked there before anything else, and so did the enforcer and PID 1.
 """
 
 from __future__ import annotations
@@ -30,6 +30,13 @@ def hung(guarded: Lab) -> Iterator[Lab]:
     g.hang(guarded, STATE_DIR)
     yield guarded
     guarded.sh(MEND, check=False)
+
+
+@pytest.mark.both_systemds
+def test_touch_reaches_the_enforcer(hung: Lab) -> None:
+    assert g.touch_and_time(hung, *UNITS) < g.PROMISE
+    g.down(hung, *UNITS)
+    assert hung.state(g.ENFORCER) == "active"
 
 
 @pytest.mark.parametrize("tool", [g.ESS, g.CONTROLLER])

@@ -148,7 +148,7 @@ def test_section_holds(host: Lab, section: str) -> None:
 
 def writing(lab: Lab) -> bool:
     """Tell whether a flag is being put back: its unfinished file is still beside it."""
-    script = "compgen -G '/run/quantum/.ESS_ON*' || compgen -G '/var/lib/quantum-ess/.ESS_ON*'"
+    script = "compgen -G '/run/quantum-ess/.ESS_ON*' || compgen -G '/var/lib/quantum-ess/.ESS_ON*'"
     return lab.exec("bash", "-c", script, check=False).returncode == 0
 
 

@@ -32,7 +32,7 @@ def set_latch(paths: Paths, reason: str = "test") -> latch.Receipt:
 
 
 def drafts(paths: Paths) -> list[Path]:
-    return [*Path(paths.run_dir).glob(".ESS_ON*"), *Path(paths.state_dir).glob(".ESS_ON*")]
+    return [*Path(paths.root).rglob(".ESS_ON*")]
 
 
 def test_clear_without_any_directory(paths: Paths) -> None:
@@ -172,7 +172,7 @@ def test_many_threads_one_record(paths: Paths) -> None:
 
     def place(number: int) -> None:
         gate.wait()
-        receipts.append(latch._place(paths.run_flag, content[number]))
+        receipts.append(latch._place(paths.run_flag, content[number], paths.runtime_dir))
 
     threads = [threading.Thread(target=place, args=(number,)) for number in range(16)]
     for thread in threads:
@@ -203,10 +203,10 @@ def test_many_processes_one_record(paths: Paths, tmp_path: Path) -> None:
 def test_a_dead_disk_holds_nobody_up(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = latch._place
 
-    def hang(flag: str, content: bytes) -> latch.Placed:
+    def hang(flag: str, content: bytes, drafts: str) -> latch.Placed:
         if flag == paths.var_flag:
             time.sleep(60)
-        return whole(flag, content)
+        return whole(flag, content, drafts)
 
     monkeypatch.setattr(latch, "_place", hang)
     began = time.monotonic()
