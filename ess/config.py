@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ess import names
+from ess import names, regular
 from ess.errors import ConfigError
 
 PREFIX = "QT_ESS_"
@@ -73,8 +73,7 @@ def default() -> Config:
 def load(path: str) -> Config:
     """Return the configuration in the file. Raises ConfigError, also when there is none."""
     try:
-        with open(path, "rb") as file:
-            data = file.read(_LARGEST_FILE + 1)
+        data = regular.read(path, _LARGEST_FILE + 1)
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from error
     return parse(data, path)

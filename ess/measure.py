@@ -10,7 +10,7 @@ import stat
 import time
 from typing import TYPE_CHECKING
 
-from ess import bounded, cgroup, config, latch, plan, strays, tripset
+from ess import bounded, cgroup, config, latch, plan, regular, strays, tripset
 from ess.errors import CgroupError, ConfigError, ManagerError
 from ess.facts import Disk, Drill, Facts, FileState, Kernel, Settings, Systemd
 from ess.manager import commands
@@ -43,6 +43,7 @@ _NEIGHBOURS = ("quantum*.service",)
 # A disk that does not answer by then is unknown (s).
 _DISK_PATIENCE = 0.5
 _RECORD = 4096
+_LARGEST = 1 << 24
 _DIRECTORY_MODE = 0o755
 
 
@@ -137,8 +138,7 @@ def _disk(paths: Paths) -> Disk:
 
 def _manifest(paths: Paths) -> tuple[dict[str, FileState], str]:
     try:
-        with open(paths.manifest, encoding="utf-8", errors="replace") as file:
-            lines = file.read().splitlines()
+        lines = regular.read(paths.manifest, _LARGEST).decode(errors="replace").splitlines()
     except OSError as error:
         return {}, f"{paths.manifest}: {error.strerror}"
     pairs = (line.split("  ", 1) for line in lines if "  " in line)
@@ -147,8 +147,7 @@ def _manifest(paths: Paths) -> tuple[dict[str, FileState], str]:
 
 def _compare(path: str, digest: str) -> FileState:
     try:
-        with open(path, "rb") as file:
-            same = hashlib.file_digest(file, "sha256").hexdigest() == digest
+        same = hashlib.sha256(regular.read(path, _LARGEST)).hexdigest() == digest
     except FileNotFoundError:
         return FileState.MISSING
     except OSError:
@@ -176,15 +175,10 @@ def _inspect(path: str) -> str:
 
 
 def _drill(paths: Paths) -> Drill:
-    record = key_values(_aside(lambda: _head(paths.last_drill)) or b"")
+    record = key_values(_aside(lambda: regular.read(paths.last_drill, _RECORD)) or b"")
     epoch = record.get("epoch", "")
     known = float(epoch) if epoch.isascii() and epoch.isdigit() else None
     return Drill(known, record.get("result", ""), record.get("at", ""))
-
-
-def _head(path: str) -> bytes:
-    with open(path, "rb") as file:
-        return file.read(_RECORD)
 
 
 def _aside(work: bounded.Work) -> bytes | None:

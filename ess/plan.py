@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from ess import names
+from ess import names, regular
 from ess.errors import ReleaseError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from ess.config import Config
     from ess.manager import Manager
     from ess.paths import Paths
+    from ess.tripset import TripSet
 
 UNKNOWN = "unknown"
 # A socket has to listen before its service runs; a timer or path that fired first would start it.
@@ -25,6 +25,7 @@ _UNIT = re.compile(r"[A-Za-z0-9:_.\\@-]{1,250}\.(?:service|socket|timer|path)", 
 # The enforcer writes the list while it stops; a release in the same second waits for it (s).
 _LIST_PATIENCE = 2.0
 _POLL = 0.05
+_LONGEST_LIST = 1 << 20  # bytes
 
 
 class Which(Enum):
@@ -44,11 +45,15 @@ class Order:
     confirmed: bool
 
 
-def choose(paths: Paths, which: Which, settings: Config, manager: Manager) -> list[str]:
-    """Return the units to start, in order. Raises ReleaseError, ManagerError."""
+def choose(paths: Paths, which: Which, trip_set: TripSet, manager: Manager) -> list[str]:
+    """Return the units to start, in order. Raises ReleaseError, ManagerError.
+
+    All of them are those that a trip stops, be the configuration usable or not.
+    """
     if which is Which.NONE:
         return []
-    entries = list(dict.fromkeys((*settings.start_order, *settings.trading)))
+    first = [unit for unit in trip_set.settings.start_order if unit in trip_set.trading]
+    entries = list(dict.fromkeys((*first, *trip_set.trading)))
     units = concrete(entries, manager) if which is Which.ALL else were_running(paths)
     triggers = manager.show(units, ["Triggers"])
     return order(units, entries, {unit: triggers[unit].get("Triggers", "") for unit in units})
@@ -96,7 +101,6 @@ def order(units: Sequence[str], entries: Iterable[str], triggers: Mapping[str, s
 
 def _recorded(paths: Paths) -> list[str] | None:
     try:
-        with open(paths.running, encoding="utf-8", errors="replace") as file:
-            return file.read().split()
+        return regular.read(paths.running, _LONGEST_LIST).decode(errors="replace").split()
     except OSError:
         return None

@@ -58,7 +58,7 @@ def deactivate(paths: Paths, order: Order) -> ExitCode:
         # Without a latch this finishes a release that was cut short: that started what lives.
         if latch.state(paths) is not latch.State.CLEAR:
             _await_contained(paths, trip_set.trading)
-        units = plan.choose(paths, order.which, trip_set.settings, manager)
+        units = plan.choose(paths, order.which, trip_set, manager)
         reason = permission(console, paths, units, order, trip_set.settings)
         interrupts.defer()
         if latch.asked(paths) != asked:

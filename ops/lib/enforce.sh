@@ -164,13 +164,16 @@ enforce_keep() {
 # enforce_hold: true while latched; puts a flag that went missing back.
 enforce_hold() {
     local both=${ENFORCE_BOTH:-}
-    ! disk_back || both=''
+    # After a release that was cut short both are gone at once, too; that is no decision to leave it so.
+    { ! disk_back && [[ ! -e $RELEASING ]]; } || both=''
     ENFORCE_BOTH=''
     [[ -e $RUN_FLAG && -e $VAR_FLAG && ! -L $RUN_FLAG && ! -L $VAR_FLAG ]] && ENFORCE_BOTH=1 && return 0
     if enforce_release_running; then
         ! enforce_released
         return
     fi
+    # The same command may be about to remove the other one.
+    [[ -z $both ]] || ! latch_is_set || pause $((ENFORCE_BY_HAND / 1000000))
     if [[ -n $both ]] && ! latch_is_set && enforce_removed_by_hand; then
         journal 1 '=== latch removed by hand: both flags were deleted at once. Trading stays down until started. ==='
         rm -f -- "$RUNNING_FILE"

@@ -88,6 +88,19 @@ def latched(lab: Lab) -> bool:
     return lab.exists(RUN_FLAG) and lab.exists(VAR_FLAG)
 
 
+def remove_by_hand(lab: Lab) -> None:
+    """Release as RUNBOOK.md says under "By hand": again when the host was too busy for one act."""
+    for _ in range(5):
+        lab.wait_until(lambda: latched(lab) and lab.exists(RUNNING), what="both flags, and the list")
+        lab.exec("rm", "-rf", RUN_FLAG, VAR_FLAG)
+        lab.wait_until(
+            lambda: latched(lab) or lab.state(ENFORCER) == "inactive", what="released, or put back"
+        )
+        if not any_flag(lab):
+            return
+    raise AssertionError("put back five times")
+
+
 def any_flag(lab: Lab) -> bool:
     return lab.exists(RUN_FLAG) or lab.exists(VAR_FLAG)
 

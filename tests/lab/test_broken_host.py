@@ -140,7 +140,7 @@ def test_clear_and_pid1_hangs_is_not_armed(host: Lab, tool: str) -> None:
     with host.pid1_frozen():
         done = run(host, tool, "status")
     assert done.returncode == 5
-    assert "does not answer" in done.stdout
+    assert "not answer" in done.stdout
 
 
 def test_touch_while_pid1_hangs_works_when_it_is_back(host: Lab) -> None:
@@ -190,7 +190,7 @@ def test_journal_is_dead(host: Lab) -> None:
     host.sh(
         "systemctl mask --runtime systemd-journald.service systemd-journald.socket"
         " systemd-journald-dev-log.socket;"
-        " systemctl kill -s KILL systemd-journald.service; rm -f /dev/log /run/systemd/journal/*"
+        " systemctl kill -s KILL systemd-journald.service; rm -rf /dev/log /run/systemd/journal/*"
     )
     touch(host)
     wait_contained(host, ALL)

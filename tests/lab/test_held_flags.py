@@ -24,6 +24,7 @@ from tests.lab.rig import (
     assert_released,
     ess,
     hunt,
+    remove_by_hand,
     starts,
     touch,
     wait_contained,
@@ -75,10 +76,7 @@ def test_flags_deleted(armed: Lab, script: str) -> None:
 def test_person_who_removes_both_flags_at_once_releases(armed: Lab) -> None:
     touch(armed)
     wait_contained(armed)
-    wait_latched(armed)
-    armed.wait_until(lambda: armed.exists(RUNNING), what="what ran is written down")
-    armed.exec("rm", RUN_FLAG, VAR_FLAG)
-    armed.wait_until(lambda: armed.state(ENFORCER) == "inactive", what="the enforcer ended")
+    remove_by_hand(armed)
     assert not any_flag(armed)
     assert alive(armed) == []
     assert "removed by hand" in armed.journal("-t", "quantum-ess")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -88,8 +89,11 @@ def test_signal_at_every_step(armed: Lab, step: str, name: str) -> None:
         assert "ESS STATUS: INACTIVE" in printed
         assert_released(armed)
         return
-    assert code == 6, printed
-    assert "interrupted" in printed
+    if step == "begins" and code == 128 + signal.Signals[f"SIG{name}"]:
+        assert printed == ""  # bash had not even read its own lines
+    else:
+        assert code == 6, printed
+        assert "interrupted" in printed
     assert alive(armed) == []
     assert_latched_again(armed)
     assert ess(armed, "deactivate").returncode == 0
@@ -97,20 +101,18 @@ def test_signal_at_every_step(armed: Lab, step: str, name: str) -> None:
 
 
 @pytest.mark.both_systemds
-def test_ctrl_c_on_a_terminal(armed: Lab) -> None:
-    trip(armed)
-    typed = "release\nsure\n"
-    waiting = after_start_of("quantum-governor.service", "printf '\\003'")
-    terminal = f"script -qe -E never -c '{CONTROLLER} deactivate' /dev/null"
-    script = f"(printf '{typed}'; {waiting}) | {terminal}"
-    done = armed.sh(script, check=False, timeout=30)
+@pytest.mark.parametrize("tool", [CONTROLLER, "ess"])
+def test_ctrl_c_on_a_terminal(lab: Lab, tool: str) -> None:
+    arm(lab, settings={"QT_ESS_SETTLE": "5"})
+    trip(lab)
+    waiting = f"until {STEPS[f'started {ORDER[0]}']}; do :; done"
+    terminal = f"script -qe -E never -c 'exec {tool} deactivate' /dev/null"
+    script = f"(printf 'release\nsure\n'; {waiting}; printf '\003'; sleep 1) | {terminal}"
+    done = lab.sh(script, check=False, timeout=30)
     assert done.returncode == 6, done.stdout
     assert "interrupted" in done.stdout
-    assert_latched_again(armed)
-
-
-def after_start_of(unit: str, action: str) -> str:
-    return f"until systemctl -q is-active {unit}; do :; done; {action}"
+    assert alive(lab) == []
+    assert_latched_again(lab)
 
 
 def is_released(lab: Lab) -> bool:
@@ -123,13 +125,18 @@ def settled(lab: Lab) -> bool:
     return latched(lab) or is_released(lab)
 
 
+def is_not_called_armed(lab: Lab) -> bool:
+    """Tell whether status sees what was left half-way (a child may live a moment longer)."""
+    return any_flag(lab) or is_released(lab) or ess(lab, "status").returncode == 5
+
+
 @pytest.mark.both_systemds
 @pytest.mark.parametrize("step", STEPS)
 def test_kill_at_every_step(armed: Lab, step: str) -> None:
     trip(armed)
     code, _ = at_step(armed, step, "kill -KILL $pid 2>/dev/null || :")
-    if code != 0 and not any_flag(armed):
-        assert ess(armed, "status").returncode == 5
+    if code != 0:
+        armed.wait_until(lambda: is_not_called_armed(armed), what="status tells")
     armed.wait_until(lambda: settled(armed), what="the release is complete or latched again")
     if is_released(armed):
         return
@@ -160,7 +167,11 @@ def test_release_again_finishes_a_killed_one(armed: Lab) -> None:
 
 def test_power_cut_in_the_middle_of_a_release_latches_again(armed: Lab) -> None:
     trip(armed)
-    at_step(armed, f"started {ORDER[1]}", "kill -STOP $pid; sync; echo code=0; exit")
+    reached = STEPS[f"started {ORDER[1]}"]
+    armed.sh(
+        f"{CONTROLLER} deactivate &>/dev/null </dev/null & until {reached}; do :; done; sync",
+        timeout=30,
+    )
     armed.power_cut()
     armed.boot()
     wait_latched(armed, timeout=14)
@@ -249,7 +260,7 @@ def test_upgrade_while_latched_keeps_the_latch(armed: Lab) -> None:
     trip(armed)
     before = starts(armed)
     installer = newer(armed)
-    attempts = "while :; do systemctl start quantum-execution quantum-governor; done"
+    attempts = "while :; do systemctl start quantum-execution quantum-governor || :; done"
     script = f"({attempts}) 2>/dev/null & {installer} --no-python --no-drill; echo code=$?; kill $!"
     done = armed.sh(script, timeout=90)
     assert "code=0" in done.stdout, done.stdout + done.stderr

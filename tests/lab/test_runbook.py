@@ -10,6 +10,7 @@ import pytest
 
 from tests.checks.runbook import Block, blocks, sections
 from tests.lab.host import LabError
+from tests.lab.rig import remove_by_hand
 from tests.lab.stack import TRADING_UNITS, put_monitor_stack, put_trading_stack
 
 if TYPE_CHECKING:
@@ -146,20 +147,12 @@ def test_section_holds(host: Lab, section: str) -> None:
     assert not failed, "\n".join(failed)
 
 
-def writing(lab: Lab) -> bool:
-    """Tell whether a flag is being put back: its unfinished file is still beside it."""
-    script = "compgen -G '/run/quantum-ess/.ESS_ON*' || compgen -G '/var/lib/quantum-ess/.ESS_ON*'"
-    return lab.exec("bash", "-c", script, check=False).returncode == 0
-
-
 def test_release_by_hand_takes_one_command(host: Lab) -> None:
     """What "By hand" says: both flags at once release, a single one comes back."""
     bring_about(host, "latched")
     for flag in FLAGS:
         host.exec("rm", flag)
         host.wait_until(lambda flag=flag: host.exists(flag), what=f"{flag} is back")  # type: ignore[misc]
-    host.wait_until(lambda: not writing(host), what="the flag is written to its end")
-    host.exec("rm", "-rf", *FLAGS)
-    host.wait_until(lambda: host.state("quantum-ess-trigger.service") == "inactive")
+    remove_by_hand(host)
     assert not latched(host)
     assert not any(map(host.populated, TRADING_UNITS))

@@ -116,7 +116,7 @@ def test_refused_with_file_and_line(text: str | bytes, message: str) -> None:
 def test_no_file_and_no_end(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="No such file"):
         config.load(str(tmp_path / "none"))
-    with pytest.raises(ConfigError, match="Is a directory"):
+    with pytest.raises(ConfigError, match="is not a regular file"):
         config.load(str(tmp_path))
     with pytest.raises(ConfigError, match="larger than"):
         parse("#" * 100_000)
