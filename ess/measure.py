@@ -150,6 +150,8 @@ def _compare(path: str, digest: str) -> FileState:
         same = hashlib.sha256(regular.read(path, _LARGEST)).hexdigest() == digest
     except FileNotFoundError:
         return FileState.MISSING
+    except regular.NotRegularError:
+        return FileState.ALTERED
     except OSError:
         return FileState.UNREADABLE
     return FileState.SAME if same else FileState.ALTERED

@@ -56,7 +56,9 @@ def state(name: str) -> str:
 
 
 LATER = "systemctl start --no-block {u}"
-THEN_FREEZE = "systemctl start {u}; systemctl freeze "
+# Frozen any earlier it would still be systemd's own child.
+SETTLED = "until [[ $(</proc/$(systemctl show -P MainPID {u})/comm) == sleep ]]; do :; done; "
+THEN_FREEZE = "systemctl start {u}; " + SETTLED + "systemctl freeze "
 ORPHAN = f"(setsid setsid {STUBBORN} </dev/null &>/dev/null &)"
 BRIEF = "ExecStart=/usr/bin/sleep 0.05\n"
 MANY = tuple(f"hostile-many@{instance}.service" for instance in ("a", "b", "7"))
@@ -113,9 +115,7 @@ KINDS = (
     stubborn(
         "half-stopped",
         "TimeoutStopSec=infinity\n",
-        start="systemctl start {u}; "
-        "until [[ $(</proc/$(systemctl show -P MainPID {u})/comm) == sleep ]]; do :; done; "
-        "systemctl stop --no-block {u}",
+        start="systemctl start {u}; " + SETTLED + "systemctl stop --no-block {u}",
         ready=state("deactivating"),
     ),
     one(
@@ -133,7 +133,9 @@ KINDS = (
     stubborn(
         "frozen-by-hand",
         f"Slice=frost.slice\n{ALWAYS}",
-        start="systemctl start {u}; echo 1 >/sys/fs/cgroup/frost.slice/cgroup.freeze",
+        start="systemctl start {u}; "
+        + SETTLED
+        + "echo 1 >/sys/fs/cgroup/frost.slice/cgroup.freeze",
     ),
     triggered(
         "by-timer",

@@ -91,7 +91,9 @@ def latched(lab: Lab) -> bool:
 def remove_by_hand(lab: Lab) -> None:
     """Release as RUNBOOK.md says under "By hand": again when the host was too busy for one act."""
     for _ in range(5):
-        lab.wait_until(lambda: latched(lab) and lab.exists(RUNNING), what="both flags, and the list")
+        lab.wait_until(
+            lambda: latched(lab) and lab.exists(RUNNING), what="both flags, and the list"
+        )
         lab.exec("rm", "-rf", RUN_FLAG, VAR_FLAG)
         lab.wait_until(
             lambda: latched(lab) or lab.state(ENFORCER) == "inactive", what="released, or put back"

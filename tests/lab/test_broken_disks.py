@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -253,14 +254,21 @@ def join(lab: Lab, group: Path) -> int:
     """Move every process of the lab into the group; return how many tasks that are."""
     for procs in lab.cgroup.rglob("cgroup.procs"):
         for pid in procs.read_text().split():
-            (group / "cgroup.procs").write_text(pid)
+            with suppress(ProcessLookupError):
+                (group / "cgroup.procs").write_text(pid)
     return int((group / "pids.current").read_text())
 
 
 def leave(group: Path) -> None:
-    for pid in (group / "cgroup.procs").read_text().split():
-        (group.parent / "cgroup.procs").write_text(pid)
-    group.rmdir()
+    """Move every process out, also those that come to be or end meanwhile, and remove the group."""
+    end = time.monotonic() + 5
+    while group.is_dir():
+        for pid in (group / "cgroup.procs").read_text().split():
+            with suppress(ProcessLookupError):
+                (group.parent / "cgroup.procs").write_text(pid)
+        with suppress(OSError):
+            group.rmdir()
+        assert time.monotonic() < end
 
 
 @pytest.mark.both_systemds

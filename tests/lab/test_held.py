@@ -118,14 +118,21 @@ LOOSENED = {
 def test_what_lost_its_gate_is_killed_at_once(guarded: Lab) -> None:
     furnish(guarded)
     guarded.exec(g.CONTROLLER, "activate", "--category", "0")
+    births = 0
     for name, loosen in LOOSENED.items():
         script = f"{{ {loosen}; systemctl start --wait decoy-last; }} &>/run/storm/said"
         watched = f"({script}) | python3 -I /inside/watch.py 'storm-*.service' | tail -n 1"
-        lived: dict[str, list[list[float]]] = json.loads(guarded.sh(watched, timeout=30).stdout)
+        # A start that is killed in its first moment has failed for systemctl, too, or has not.
+        seen = guarded.exec("bash", "-c", watched, timeout=30).stdout
+        lived: dict[str, list[list[float]]] = json.loads(seen)
         said = f"{name}: {guarded.read('/run/storm/said')}"
-        assert guarded.exists("/run/storm/born"), f"it started: {said}"
+        started = guarded.exists("/run/storm/born")
+        # The first stop, which comes again with every start, may be quicker than the start.
+        assert started or "canceled" in said, said
+        births += started
         spans = [last - first for lives in lived.values() for first, last in lives]
         assert max(spans, default=0) * 1000 < UNGATED_MS, said
         g.dead(guarded, *lived)
-        guarded.sh("rm /run/storm/born")
+        guarded.sh("rm -f /run/storm/born")
+    assert births, "without a gate something starts, or this test shows nothing"
     g.assert_contained(guarded)

@@ -260,9 +260,9 @@ def test_upgrade_while_latched_keeps_the_latch(armed: Lab) -> None:
     trip(armed)
     before = starts(armed)
     installer = newer(armed)
-    attempts = "while :; do systemctl start quantum-execution quantum-governor || :; done"
-    script = f"({attempts}) 2>/dev/null & {installer} --no-python --no-drill; echo code=$?; kill $!"
-    done = armed.sh(script, timeout=90)
+    attempts = "while :; do systemctl start quantum-execution quantum-governor; done"
+    script = f"({attempts}) &>/dev/null & {installer} --no-python --no-drill; echo code=$?; kill $!"
+    done = armed.exec("bash", "-c", script, timeout=90)
     assert "code=0" in done.stdout, done.stdout + done.stderr
     assert starts(armed) == before
     assert_held(armed)
