@@ -76,6 +76,7 @@ break_inodes() {
 
 mend_inodes() {
     umount -l "$RUN_DIR"
+    until_ms 2000 test -e "$RUN_FLAG"
 }
 
 break_paths() {
