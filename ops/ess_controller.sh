@@ -52,6 +52,7 @@ usage_error() {
 
 # parse ARGS...: the options of one verb into OPT_*.
 parse() {
+    local which=''
     OPT_REASON='' OPT_CATEGORY='' OPT_YES='' OPT_WHICH=running OPT_QUIET='' OPT_SOURCE=bash
     while (($#)); do
         case $1 in
@@ -65,13 +66,15 @@ parse() {
                 shift
                 ;;
             --yes) OPT_YES=1 ;;
-            --all) OPT_WHICH=all ;;
-            --no-start) OPT_WHICH=none ;;
+            --all) which+=all ;;
+            --no-start) which+=none ;;
             --quiet) OPT_QUIET=1 ;;
             *) usage_error "unknown argument: $1" ;;
         esac
         shift
     done
+    [[ $which != *all*none* && $which != *none*all* ]] || usage_error '--all or --no-start, not both'
+    case $which in all*) OPT_WHICH=all ;; none*) OPT_WHICH=none ;; esac
 }
 
 parse_value() {

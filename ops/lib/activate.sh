@@ -116,7 +116,7 @@ activate_show_down() {
 
 # activate_verdict CONTAINED ALONE
 activate_verdict() {
-    local ms=$((NOW_MS - CONTAIN_BEGAN))
+    local unit ms=$((NOW_MS - CONTAIN_BEGAN))
     if [[ -n $ACTIVATE_DEAF ]]; then
         if [[ -n $2 ]]; then tell 'systemd does not answer: killed through the kernel.'; else
             tell 'systemd does not answer: this was read from the kernel.'
@@ -126,6 +126,10 @@ activate_verdict() {
         activate_show_not_contained "$ms"
         return "$EXIT_NOT_CONTAINED"
     fi
+    # What PID 1 had ended before our first look.
+    for unit in "${TRADING[@]}"; do
+        name_is_pattern "$unit" || [[ -n ${DOWN_MS[$unit]:-} ]] || tell "  down   $unit"
+    done
     tell "CONTAINED: no trading process is alive (seen $ms ms after the latch)."
     latch_is_set || return "$EXIT_NOT_CONTAINED"
     tell 'Next: find out what happened. To resume trading:'

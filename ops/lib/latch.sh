@@ -61,6 +61,11 @@ latch_content() {
 latch_write() {
     local flag=$1 dir=${1%/*} draft
     [[ -d $dir ]] || mkdir -p -- "$dir" 2>/dev/null
+    if [[ $dir == "$RUN_DIR" && ! -L $flag ]]; then
+        latch_write_plainly "$flag" "$2"
+        [[ -e $flag ]]
+        return
+    fi
     latch_draft "$dir"
     if { printf '%s' "$2" >"$draft"; } 2>/dev/null; then
         [[ $dir == /run/* ]] || sync -- "$draft" 2>/dev/null
@@ -83,7 +88,8 @@ latch_draft() {
     [[ $1 != "$RUN_DIR" || ! -d $RUNTIME_DIR ]] || draft=$RUNTIME_DIR/${draft##*/}
 }
 
-# latch_write_plainly FLAG CONTENT: for where no link can be made.
+# latch_write_plainly FLAG CONTENT: for where no link can be made, and for /run: there it costs no process, and
+# the flag's ctime stays the moment at which it fell (the end of a link to it would change it).
 latch_write_plainly() {
     { set -C && printf '%s' "$2" >"$1"; } 2>/dev/null
     set +C
@@ -104,6 +110,8 @@ latch_at_once() {
 latch_set() {
     local tries=0 writer on_disk=$VAR_FLAG
     LATCH_FAILED='' LATCH_WAS=''
+    # Whoever is about to release sees by the directory's time that somebody asked once more.
+    ! latch_there "$RUN_FLAG" || touch -c -- "$RUN_DIR" 2>/dev/null
     latch_write "$RUN_FLAG" "$1" || LATCH_FAILED=$RUN_FLAG
     if ! disk_answers; then
         LATCH_FAILED+=${LATCH_FAILED:+ and }$on_disk
@@ -131,18 +139,24 @@ latch_mend() {
     LATCH_MENDER=$!
 }
 
-# latch_age: into LATCH_AGE_US, us since the latch fell: the older flag's ctime, which touch cannot
-# forge. False when neither can be read.
-latch_age() {
+# latch_fell: into LATCH_FELL_US, us since the epoch when the latch fell: the older flag's ctime, which touch
+# cannot forge. False when neither can be read.
+latch_fell() {
     local ctime oldest=''
-    LATCH_AGE_US=
+    LATCH_FELL_US=
     while read -r ctime; do
         [[ $ctime == *.* ]] || continue
         ctime=${ctime/./}
         [[ -n $oldest ]] && ((ctime >= oldest)) || oldest=$ctime
     done < <(timeout 1 stat -c %.6Z -- "$RUN_FLAG" "$VAR_FLAG" 2>/dev/null)
-    [[ -n $oldest ]] || return 1
-    LATCH_AGE_US=$((${EPOCHREALTIME/./} - oldest))
+    LATCH_FELL_US=$oldest
+    [[ -n $oldest ]]
+}
+
+# latch_age: into LATCH_AGE_US, us since the latch fell. False when that is not known.
+latch_age() {
+    LATCH_AGE_US=
+    latch_fell && LATCH_AGE_US=$((${EPOCHREALTIME/./} - LATCH_FELL_US))
 }
 
 # latch_asked: into LATCH_ASKED when somebody last asked for the stop. It changes with every activation, also

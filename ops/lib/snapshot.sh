@@ -11,17 +11,29 @@ FLAG_MONO=
 # when that was before this boot. The uptime is read to 10 ms; a stop by hand that close to the trip
 # counts as the trip's.
 snapshot_flag_mono() {
-    local up rest
+    local up age
+    snapshot_moment
     # Somebody set the wall clock back, or the flag is gone already: it fell just now.
-    latch_age && ((LATCH_AGE_US >= 0)) || LATCH_AGE_US=1000000
-    # Both ages are to be of the same moment: nothing slow may stand between them.
-    read -r up rest </proc/uptime
-    up=$((10#${up/./} * 10000))
-    FLAG_MONO=$((up - LATCH_AGE_US - 10000))
+    age=1000000
+    ! latch_fell || ((MOMENT_US < LATCH_FELL_US)) || age=$((MOMENT_US - LATCH_FELL_US))
+    up=$MOMENT_MONO
+    FLAG_MONO=$((up - age - 10000))
     # Not after the enforcer that it started: then the clock was set back, or the flag is not the first one.
     if ((FLAG_MONO > ${ENFORCE_CLOCK:-$up} * 1000)); then FLAG_MONO=$((ENFORCE_CLOCK * 1000 - 1000000)); fi
     snapshot_boot_mono
     ((FLAG_MONO > BOOT_MONO)) || FLAG_MONO=unknown
+}
+
+# snapshot_moment: into MOMENT_US and MOMENT_MONO one moment on both clocks, in us. On a busy host we may be put
+# aside between the two looks; then they are taken again.
+snapshot_moment() {
+    local up rest tries
+    for tries in {1..50}; do
+        MOMENT_US=${EPOCHREALTIME/./}
+        read -r up rest </proc/uptime
+        ((${EPOCHREALTIME/./} - MOMENT_US > 1000)) || break
+    done
+    MOMENT_MONO=$((10#${up/./} * 10000))
 }
 
 # snapshot_boot_mono: into BOOT_MONO, when this systemd began, in us of the monotonic clock. That clock

@@ -2,6 +2,7 @@
 # How long it takes until the last process of some units is dead. The kernel answers, nothing is forked.
 
 STOPWATCH_LIMIT=2000 # ms, the promise
+STOPWATCH_PROOF=100  # ms in which nobody may live again
 
 stopwatch_start() {
     clock_ms
@@ -11,22 +12,26 @@ stopwatch_start() {
 # stopwatch_down UNIT...: true when all are dead within STOPWATCH_LIMIT ms of the start; shows when each
 # was, into STOPWATCH_DOWN; DOWN_MS is the last one.
 stopwatch_down() {
-    local unit live down
+    local unit live down now empty_at=''
     declare -gA STOPWATCH_DOWN=()
     while :; do
         cgroup_find "$@"
         clock_ms
-        down=$((NOW_MS - STOPWATCH_AT)) live=()
+        now=$((NOW_MS - STOPWATCH_AT)) live=()
         for unit in "$@"; do
             if [[ -n ${CGROUPS[$unit]:-} ]] && cgroup_populated "${CGROUPS[$unit]}"; then
                 live+=("$unit")
                 unset "STOPWATCH_DOWN[$unit]"
             elif [[ -z ${STOPWATCH_DOWN[$unit]:-} ]]; then
                 # shellcheck disable=SC2004 # an associative array
-                STOPWATCH_DOWN[$unit]=$down
+                STOPWATCH_DOWN[$unit]=$now
             fi
         done
-        ((${#live[@]} && down <= STOPWATCH_LIMIT)) || break
+        if ((${#live[@]})); then empty_at=''; else empty_at=${empty_at:-$now}; fi
+        down=${empty_at:-$now}
+        ((down <= STOPWATCH_LIMIT)) || break
+        # Once empty is no proof: between an ExecStop= and the ExecStopPost= after it, nobody lives.
+        [[ -z $empty_at ]] || ((now - empty_at < STOPWATCH_PROOF)) || break
         pause 5
     done
     stopwatch_show

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.lab import host
+from tests.lab import managers
 from tests.lab.stack import put_trading_stack
 
 if TYPE_CHECKING:
@@ -26,9 +24,6 @@ GATE = f"{UNITS}/{UNIT}.d/zz-quantum-ess.conf"
 HALT_LIST = f"{UNITS}/quantum-ess-halt.target.d/units.conf"
 CONFIG = "/etc/quantum-ess/ess.env"
 INSTALL = "/usr/local/lib/quantum-ess/ops/install.sh"
-PYSTEMD = "/opt/pystemd"
-# The lab's Debian 12 has the Python that this host's pystemd was built for; Debian 13 has not.
-MANAGERS = {"bookworm": ("systemctl", "pystemd"), "trixie": ("systemctl",)}
 
 
 @dataclass(frozen=True)
@@ -178,25 +173,18 @@ FAULTS: dict[str, Fault] = {
 @pytest.fixture
 def armed(boot_lab: BootLab, lab_image: str) -> Lab:
     """A host that is armed, with nothing on it that mends itself."""
-    pystemd = importlib.util.find_spec("pystemd")
-    assert pystemd, "the tests need pystemd: pip install '.[test,pystemd]'"
-    packages = Path(str(pystemd.origin)).parents[1]
-    lab = boot_lab(
-        layer=host.product_layer(lab_image),
-        bind_ro={packages: PYSTEMD} if "pystemd" in MANAGERS[lab_image] else {},
-    )
+    lab = managers.boot(boot_lab, lab_image)
     put_trading_stack(lab)
     now = int(time.time())
     lab.write("/root/last-drill", f"at=now\nepoch={now}\nmode=canary\nresult=PASS\n")
     lab.sh(f"cp /root/last-drill /var/lib/quantum-ess/; cp {UNITS}/{UNIT} /root/unit")
-    lab.sh(f"echo {PYSTEMD} >$(echo /opt/quantum-ess/venv/lib/python3*/site-packages)/x.pth")
     lab.sh(QUIET)
     return lab
 
 
 def findings(lab: Lab, manager: str) -> list[dict[str, str]]:
     """Return what status finds, apart from the sentry that the fixture has stopped."""
-    done = lab.exec("ess", "status", "--json", check=False, env={"QT_ESS_MANAGER": manager})
+    done = lab.exec("ess", "status", "--json", check=False, env=managers.environment(manager))
     assert done.stderr == ""
     answer: dict[str, Any] = json.loads(done.stdout)
     found: list[dict[str, str]] = answer["findings"]
@@ -207,27 +195,27 @@ def findings(lab: Lab, manager: str) -> list[dict[str, str]]:
 
 def test_each_fault_is_found_and_mended(armed: Lab, lab_image: str) -> None:
     """One lab for all of them: each begins and ends with a host on which nothing is wrong."""
-    managers = MANAGERS[lab_image]
+    first, *rest = managers.MANAGERS[lab_image]
     missed: dict[str, object] = {}
     for name, fault in FAULTS.items():
         armed.sh(fault.cause, timeout=30)
-        found = findings(armed, managers[0])
-        others = [findings(armed, manager) for manager in managers[1:]]
+        found = findings(armed, first)
+        others = [findings(armed, manager) for manager in rest]
         codes = {finding["code"] for finding in found}
         places = {finding["where"] for finding in found}
         if codes != fault.codes or fault.where not in ("", *places) or others not in ([], [found]):
             missed[name] = [found, *others]
         advice = dict.fromkeys(finding["fix"].replace("sudo ", "") for finding in found)
         armed.sh(f"{fault.undo or '; '.join(advice)}; {QUIET}", timeout=60)
-        assert findings(armed, managers[0]) == [], f"mending: {name}"
+        assert findings(armed, first) == [], f"mending: {name}"
     assert missed == {}
 
 
 @pytest.mark.parametrize("manager", ["systemctl", "pystemd"])
 def test_unknown_is_never_safe(armed: Lab, lab_image: str, manager: str) -> None:
-    if manager not in MANAGERS[lab_image]:
+    if manager not in managers.MANAGERS[lab_image]:
         manager = "systemctl"
-    environment = {"QT_ESS_MANAGER": manager}
+    environment = managers.environment(manager)
     with armed.pid1_frozen():
         assert [finding["code"] for finding in findings(armed, manager)] == ["systemd-silent"]
         done = armed.exec("ess", "status", check=False, env=environment)

@@ -1,0 +1,92 @@
+"""bash, Python with systemctl and Python with pystemd pass the same table of scenarios."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.lab import managers
+from tests.lab.rig import BRISK, CONTROLLER, RUNNING, alive, any_flag, arm, latched
+from tests.lab.scenarios import ORDER, SCENARIOS
+from tests.lab.stack import TRADING_UNITS, put_trading_stack
+
+if TYPE_CHECKING:
+    import subprocess
+
+    from tests.lab.conftest import BootLab
+    from tests.lab.lab import Lab
+    from tests.lab.scenarios import Scenario
+
+TOOLS = {
+    "bash": (CONTROLLER, {}),
+    "python-systemctl": ("ess", managers.environment("systemctl")),
+    "python-pystemd": ("ess", managers.environment("pystemd")),
+}
+NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--")
+
+
+@pytest.fixture
+def host(boot_lab: BootLab, lab_image: str) -> Lab:
+    lab = managers.boot(boot_lab, lab_image)
+    put_trading_stack(lab)
+    return arm(lab, settings=BRISK)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("tool", TOOLS)
+def test_same_table(host: Lab, tool: str) -> None:
+    """One host for all of them: each begins with trading up and the stop armed."""
+    wrong = {}
+    for scenario in SCENARIOS:
+        try:
+            play(host, scenario, tool)
+        except AssertionError as error:
+            wrong[scenario.name] = str(error)
+        restore(host, scenario)
+    assert not wrong, "\n\n".join(f"{name}: {error}" for name, error in wrong.items())
+
+
+def play(lab: Lab, scenario: Scenario, tool: str) -> None:
+    lab.sh(scenario.given, timeout=30)
+    if scenario.latched and scenario.command.startswith("deactivate"):
+        lab.wait_until(lambda: lab.exists(RUNNING), what="what ran is written down")
+    with lab.pid1_frozen() if scenario.frozen else contextlib.nullcontext():
+        done = run(lab, scenario, tool)
+        # What systemd has yet to reap is dead.
+        lab.wait_until(lambda: set(alive(lab)) == set(scenario.alive), what=f"{scenario.alive}")
+    seen = f"exit {done.returncode}\n{done.stdout}{done.stderr}"
+    assert done.returncode == scenario.code, seen
+    printed = done.stdout.splitlines()
+    assert tuple(printed[: len(scenario.head)]) == scenario.head, seen
+    assert [line for line in scenario.says if line not in printed] == [], seen
+    assert scenario.complains in done.stderr, seen
+    assert "Traceback" not in done.stderr, seen
+    told = [line.split()[1] for line in printed if line.startswith("  up ")]
+    assert scenario.code != 0 or told == [unit for unit in ORDER if unit in told], seen
+    if scenario.latched:
+        lab.wait_until(lambda: latched(lab), what="both flags")
+    else:
+        assert not any_flag(lab), seen
+
+
+def run(lab: Lab, scenario: Scenario, tool: str) -> subprocess.CompletedProcess[str]:
+    command, environment = TOOLS[tool]
+    who = NOBODY if scenario.nobody else ()
+    words = scenario.command.split()
+    return lab.exec(*who, command, *words, check=False, timeout=40, env=environment)
+
+
+def restore(lab: Lab, scenario: Scenario) -> None:
+    """Undo what the scenario was given, release, and start what it left down."""
+    lab.sh(scenario.undo, timeout=30)
+    if any_flag(lab):
+        lab.exec(CONTROLLER, "activate")
+        lab.exec(CONTROLLER, "deactivate", "--no-start", timeout=30)
+    lab.systemctl("reset-failed", check=False)
+    lab.systemctl("start", *TRADING_UNITS)
+    lab.wait_until(lambda: len(alive(lab)) == len(TRADING_UNITS), what="trading runs again")
+    lab.wait_until(
+        lambda: lab.exec(CONTROLLER, "status", "--quiet", check=False).returncode == 0, what="armed"
+    )
