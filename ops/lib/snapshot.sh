@@ -8,30 +8,36 @@ SNAPSHOT_AGAIN=1000 # ms between two attempts to write the list
 FLAG_MONO=
 
 # snapshot_flag_mono: into FLAG_MONO, when the latch fell in us of the monotonic clock, or "unknown"
-# when that was before this boot. The uptime is read to 10 ms; a stop by hand that close to the trip
-# counts as the trip's.
+# when that was before this boot. A file's time is that of the last tick, so a stop by hand some ms before
+# the trip counts as the trip's.
 snapshot_flag_mono() {
-    local up age
     snapshot_moment
-    # Somebody set the wall clock back, or the flag is gone already: it fell just now.
-    age=1000000
-    ! latch_fell || ((MOMENT_US < LATCH_FELL_US)) || age=$((MOMENT_US - LATCH_FELL_US))
-    up=$MOMENT_MONO
-    FLAG_MONO=$((up - age - 10000))
-    # Not after the enforcer that it started: then the clock was set back, or the flag is not the first one.
-    if ((FLAG_MONO > ${ENFORCE_CLOCK:-$up} * 1000)); then FLAG_MONO=$((ENFORCE_CLOCK * 1000 - 1000000)); fi
+    FLAG_MONO=$((MOMENT_MONO - 1000000))
+    # When somebody set the wall clock back, or the flag is gone already: it fell just now.
+    ! latch_fell || ((MOMENT_US < LATCH_FELL_US)) || FLAG_MONO=$((MOMENT_MONO - MOMENT_US + LATCH_FELL_US))
+    snapshot_before_enforcer
     snapshot_boot_mono
     ((FLAG_MONO > BOOT_MONO)) || FLAG_MONO=unknown
 }
 
-# snapshot_moment: into MOMENT_US and MOMENT_MONO one moment on both clocks, in us. On a busy host we may be put
-# aside between the two looks; then they are taken again.
+# snapshot_before_enforcer: the flag is not younger than the enforcer that it started, whose clock is one of 10 ms;
+# else somebody set the wall clock back, or this is not the first flag.
+snapshot_before_enforcer() {
+    [[ -n ${ENFORCE_CLOCK:-} ]] || return 0
+    ((FLAG_MONO <= ENFORCE_CLOCK * 1000 + 10000)) || FLAG_MONO=$((ENFORCE_CLOCK * 1000 - 1000000))
+}
+
+# snapshot_moment: into MOMENT_US and MOMENT_MONO one moment on both clocks, in us: the one at which the uptime,
+# which has a resolution of 10 ms, goes on. Without a fork; it takes 10 ms, or 100 on a host that puts us aside.
 snapshot_moment() {
-    local up rest tries
-    for tries in {1..50}; do
-        MOMENT_US=${EPOCHREALTIME/./}
+    local up rest last before tries
+    read -r last rest </proc/uptime
+    for ((tries = 0; tries < 4000; tries++)); do
+        before=${EPOCHREALTIME/./}
         read -r up rest </proc/uptime
-        ((${EPOCHREALTIME/./} - MOMENT_US > 1000)) || break
+        MOMENT_US=${EPOCHREALTIME/./}
+        [[ $up == "$last" ]] || ((MOMENT_US - before > 500)) || break
+        last=$up
     done
     MOMENT_MONO=$((10#${up/./} * 10000))
 }
