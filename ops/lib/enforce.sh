@@ -8,6 +8,7 @@ ENFORCE_PROOF=50        # ms the trading groups must be empty before we say so
 ENFORCE_LOG_EVERY=1000  # ms between two journal lines about the same thing
 ENFORCE_GRACE_MAX=1500  # ms, the longest grace a configuration can give
 ENFORCE_BY_HAND=5000000 # ns between two removals that count as one act of one person
+ENFORCE_NO_MORE=200     # ms in which nothing else goes, or it was an accident
 
 enforce() {
     trap '' HUP
@@ -208,8 +209,13 @@ enforce_released() {
 }
 
 # enforce_removed_by_hand: both directories changed within one command's time, and nothing but the flags
-# went. Anything slower, and a directory that was emptied or replaced, is an accident and no decision.
+# went, then or right afterwards. Anything slower, and a directory that was emptied or replaced, is an accident and
+# no decision.
 enforce_removed_by_hand() {
+    enforce_flags_went && pause "$ENFORCE_NO_MORE" && ! latch_is_set && enforce_flags_went
+}
+
+enforce_flags_went() {
     local run var
     [[ -d $RUN_DIR && ! -L $RUN_DIR && -e $RUNNING_FILE ]] || return 1
     run=$(stat -c %.9Y -- "$RUN_DIR" 2>/dev/null) || return 1
