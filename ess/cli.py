@@ -208,6 +208,47 @@ def drill(call: _Call, /, record: str | None, **flags: bool) -> ExitCode:
 
 
 @main.command()
+@click.option("--limit", metavar="N", type=click.IntRange(min=1), default=20, show_default=True)
+@click.option("--since", metavar="DAY", default="", help="Only those since then (UTC).")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@_version
+@click.pass_obj
+def history(call: _Call, /, limit: int, since: str, *, as_json: bool) -> ExitCode:
+    """List the last activations: when, how fast, for how long, by whom and why."""
+    with _loading():
+        from ess import history as log  # noqa: PLC0415 - each command loads what it needs
+
+    return log.show(call.paths, limit=limit, since=since, as_json=as_json)
+
+
+@main.group()
+def audit() -> None:
+    """The audit log of everything the stop did."""
+
+
+@audit.command()
+@_version
+@click.pass_obj
+def verify(call: _Call, /) -> ExitCode:
+    """Say whether the audit log is whole, and where it is not."""
+    with _loading():
+        from ess import history as log  # noqa: PLC0415 - each command loads what it needs
+
+    return log.verify(call.paths)
+
+
+@main.command(hidden=True)
+@click.pass_obj
+def aftermath(call: _Call, /) -> ExitCode:
+    """Take what lies in the spool; quantum-ess-aftermath.service runs this."""
+    with _loading():
+        from ess import aftermath as after  # noqa: PLC0415 - each command loads what it needs
+
+    call.require_root()
+    return after.run(call.paths)
+
+
+@main.command()
 @click.argument("shell", type=click.Choice(_SHELLS))
 @_version
 def completion(shell: str) -> None:

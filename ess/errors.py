@@ -51,5 +51,17 @@ class DrillError(EssError):
     exit_code = ExitCode.NOT_ARMED
 
 
+class AftermathError(EssError):
+    """What follows an event could not be done now; the event waits in the spool."""
+
+    exit_code = ExitCode.NOT_ARMED
+
+
+class AuditError(EssError):
+    """The audit log cannot be read, or is not whole."""
+
+    exit_code = ExitCode.NOT_ARMED
+
+
 class BrokenError(ImportError):
     """A part of the program cannot be loaded; nothing was done that bash could not do again."""

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 # A dead disk under the persistent flag may not hold up the stop for longer (s).
 PERSISTENT_PATIENCE = 0.5
 _CONTENT_LIMIT = 4096
+# For is_active(), which may not build anything: those of Paths(), kept equal by a test.
+_FLAGS = ("/run/quantum/ESS_ON", "/var/lib/quantum-ess/ESS_ON")
 
 
 class State(Enum):
@@ -77,7 +79,7 @@ def note(source: str, reason: str, category: str, by: str | None = None) -> byte
 def set_latch(paths: Paths, content: bytes) -> Receipt:
     """Put both flags on disk and return once that is done or known to have failed.
 
-    Raises nothing and takes at most PERSISTENT_PATIENCE longer than two writes to a live disk.
+    Raises nothing; takes at most PERSISTENT_PATIENCE longer than two writes to a live disk.
     """
     began = time.monotonic()
     # Not drafted in the directory that PID 1 watches: for a name that is no flag it would go on to
@@ -93,6 +95,19 @@ def state(paths: Paths) -> State:
     if State.LATCHED in places:
         return State.LATCHED
     return State.UNKNOWN if State.UNKNOWN in places else State.CLEAR
+
+
+def is_active() -> bool:
+    """Tell a trading process, before an order, if the stop is on; unknown is. Raises nothing."""
+    for flag in _FLAGS:
+        try:
+            os.lstat(flag)
+        except FileNotFoundError:
+            continue
+        except OSError:
+            pass
+        return True
+    return False
 
 
 def probe(flag: str) -> State:

@@ -30,6 +30,11 @@ class Paths:
         self.run_flag = f"{self.run_dir}/ESS_ON"
         self.var_flag = f"{self.state_dir}/ESS_ON"
         self.running = f"{self.state_dir}/running"
+        # Where events wait for the aftermath; the second when the disk takes nothing.
+        self.spools = (f"{own_state}/spool", f"{own_run}/spool")
+        self.audit = f"{root}/var/log/quantum-ess/audit.jsonl"
+        self.audit_head = f"{own_state}/audit/head"
+        self.aftermath_lock = f"{own_run}/aftermath.lock"
         self.last_drill = f"{own_state}/last-drill"
         self.release_lock = f"{self.runtime_dir}/release.lock"
         self.releasing = f"{self.runtime_dir}/releasing"

@@ -12,7 +12,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from ess import journal, latch, plan, text, trip, tripset
+from ess import bounded, journal, latch, plan, spool, text, trip, tripset
 from ess.consent import permission
 from ess.console import Console
 from ess.containment import look
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 _PATIENCE = 10.0
 # How long the enforcer and the path unit may take over the end of the latch (s).
 _ARM_LIMIT = 5.0
+# How long a disk may take to note what a release did (s).
+_TELLING = 1.0
 
 
 def deactivate(paths: Paths, order: Order) -> ExitCode:
@@ -84,10 +86,15 @@ class _Release:
         self._console = console
         self._interrupts = interrupts
         self._released: set[str] = set()
+        self._said: dict[str, str] = {}
+        self._activation = ""
         self._restart = Restart(manager, settings, console, self._check)
 
     def run(self, units: list[str], reason: str) -> ExitCode:
         who = f"({operator()}: {reason})"
+        self._said = {"operator": operator(), "reason": reason, "units": " ".join(units)}
+        self._activation = latch.read(self._paths).get("id", "")
+        self._tell("begun")
         journal.notice(f"=== ESS DEACTIVATION INITIATED === {who}")
         try:
             self._remove_flags()
@@ -105,11 +112,23 @@ class _Release:
             return code
         with contextlib.suppress(OSError):
             os.unlink(self._paths.running)
+        self._tell("finished")
         journal.notice(f"=== ESS DEACTIVATED === {who}")
         self._console.out("ESS STATUS: INACTIVE")
         self._console.out(f"Released. Started:{plan.listed(units)}")
         self._console.out("Next: see that the stop is armed: ess status")
         return ExitCode.DONE
+
+    def _tell(self, how: str, **more: str) -> None:
+        """Drop an event for the audit log: the release has begun, finished or failed."""
+        fields = {**self._said, **more}
+
+        def put() -> bytes:
+            return spool.put(self._paths, f"release-{how}", fields, self._activation).encode()
+
+        # A disk that hangs holds up no release, and above all no new stop.
+        with contextlib.suppress(OSError):
+            bounded.call(put, _TELLING)
 
     def _remove_flags(self) -> None:
         """Remove both flags; the marker keeps the enforcer from putting them back.
@@ -172,14 +191,18 @@ class _Release:
         self._console.error("release stopped: somebody or something has set the latch again")
         why = "the flag was set during a release"
         receipt = latch.set_latch(self._paths, latch.note("flag", why, "", by="unknown"))
-        return self._verify(receipt)
+        code = self._verify(receipt)
+        self._tell("failed", why="the latch was set again")
+        return code
 
     def _latch_again(self, why: str) -> ExitCode:
         receipt = latch.set_latch(self._paths, latch.note("release", why, ""))
         self._end_marker()
         journal.error(f"=== ESS DEACTIVATION FAILED: {why}; latched again ===")
         self._console.error(f"release failed: {text.clean(why)}; the latch is set again")
-        return self._verify(receipt)
+        code = self._verify(receipt)
+        self._tell("failed", why=why)
+        return code
 
     def _verify(self, receipt: latch.Receipt) -> ExitCode:
         """See that what was started already is down again, by our own hand if need be."""

@@ -10,7 +10,8 @@ PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 VENV=/opt/quantum-ess/venv
 DOC_DIR=/usr/local/share/doc/quantum-ess
-WATCH=(quantum-ess.path quantum-ess-halt.path quantum-ess-sentry.timer quantum-ess-drill.timer)
+WATCH=(quantum-ess.path quantum-ess-halt.path quantum-ess-sentry.timer quantum-ess-drill.timer
+    quantum-ess-aftermath.path)
 DESTDIR=${DESTDIR:-}
 RENDERED=()
 
@@ -128,7 +129,8 @@ install_configuration() {
 install_units() {
     render_units && render_configuration || return 1
     render_put /etc/tmpfiles.d/quantum-ess.conf 0644 <"$ESS_ROOT/deploy/systemd/quantum-ess.tmpfiles.conf" &&
-        render_put /etc/sysusers.d/quantum-ess.conf 0644 <"$ESS_ROOT/deploy/systemd/quantum-ess.sysusers.conf"
+        render_put /etc/sysusers.d/quantum-ess.conf 0644 <"$ESS_ROOT/deploy/systemd/quantum-ess.sysusers.conf" &&
+        render_put /etc/logrotate.d/quantum-ess 0644 <"$ESS_ROOT/deploy/quantum-ess.logrotate"
 }
 
 write_configured_files() {
@@ -232,7 +234,7 @@ run_uninstall() {
     done < <(cut -d' ' -f3- "$DESTDIR$ESS_MANIFEST")
     rm -rf -- "$DESTDIR${ESS_LIB:?}" "$DESTDIR${VENV%/venv}" 2>/dev/null
     [[ -n $DESTDIR ]] || systemctl daemon-reload
-    tell "quantum-ess is removed; kept: $ESS_CONF and $STATE_DIR."
+    tell "quantum-ess is removed; kept: $ESS_CONF, $STATE_DIR and /var/log/quantum-ess."
 }
 
 main() {

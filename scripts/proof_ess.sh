@@ -5,7 +5,7 @@ LC_ALL=C.UTF-8
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 umask 022
 
-ESS_PARTS=(paths exits say names clock config latch cgroup systemd status terminal)
+ESS_PARTS=(paths exits say names clock config latch cgroup systemd status terminal spool)
 PROOF_PARTS=(claims verdict host armed identity stopwatch canary canary_reset production announce)
 LAB_PARTS=(machine relay)
 

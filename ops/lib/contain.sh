@@ -8,7 +8,7 @@ CONTAIN_CUT_AFTER=500 # ms a group may outlive its first SIGKILL before it is cu
 # contain_begin CATEGORY: start the clock. Category 1 grants STOP_GRACE_MS, category 0 nothing; nor
 # does anybody get a grace when the process table is nearly full.
 contain_begin() {
-    declare -gA DOWN_MS=() KILLED=() CUT=()
+    declare -gA DOWN_MS=() KILLED=() KILLED_PIDS=() CUT=()
     SURVIVORS=()
     clock_ms
     CONTAIN_BEGAN=$NOW_MS
@@ -103,9 +103,19 @@ contain_look() {
 
 contain_kill() {
     local since=${KILLED[$1]:-$NOW_MS}
-    KILLED[$1]=$since
     cgroup_kill "${CGROUPS[$1]}"
+    [[ -n ${KILLED[$1]:-} ]] || contain_note_pids "$1"
+    KILLED[$1]=$since
     ((NOW_MS - since < CONTAIN_CUT_AFTER)) || contain_cut "$1"
+}
+
+# contain_note_pids UNIT: into KILLED_PIDS the first of those that are just being killed, for the record.
+contain_note_pids() {
+    local pids=''
+    IFS= read -r -d '' -N 200 pids 2>/dev/null <"${CGROUPS[$1]}/cgroup.procs"
+    ((${#pids} < 200)) || pids=${pids%$'\n'*}$'\n'
+    pids=${pids//$'\n'/,}
+    KILLED_PIDS[$1]=${pids%,}
 }
 
 # contain_cut UNIT: what outlives SIGKILL (a process in uninterruptible sleep) must at least not reach

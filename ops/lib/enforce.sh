@@ -102,6 +102,7 @@ enforce_stop() {
             complained=1
             enforce_report not-contained
             journal 0 "=== NOT CONTAINED after 5 s: ${SURVIVORS[*]} still alive; still killing. Cut the host's network or power. ==="
+            enforce_tell not-contained "alive=${SURVIVORS[*]}"
         fi
         pause "$CONTAIN_POLL"
         enforce_keep
@@ -118,6 +119,20 @@ enforce_stop() {
         journal 5 "Stopping $unit${KILLED[$unit]:+ (killed)}"
     done
     journal 1 "=== ESS ACTIVATED - TRADING STOPPED === ($ms ms)"
+    enforce_tell contained "took=$ms"
+}
+
+# enforce_tell EVENT [KEY=VALUE...]: the event and, before it, the trip; once an activation, and only when the
+# stop is over or takes its time anyway.
+enforce_tell() {
+    local id=${CONTENT#id=}
+    id=${id%%$'\n'*}
+    [[ $id =~ ^[0-9A-Za-z-]{1,64}$ ]] || id=''
+    ! spool_once "${id:-none}.trip" ||
+        spool_event trip "$id" "operator=${LATCH[operator]:-unknown}" "source=${LATCH[source]:-flag}" \
+            "reason=${LATCH[reason]:-the flag was set by hand}" "category=${LATCH[category]:-$STOP_CATEGORY}" "fell=${LATCH[at]:-}"
+    ! spool_once "${id:-none}.$1" ||
+        { certificate_units && spool_event "$1" "$id" "${@:2}" "${CERTIFICATE[@]}"; } </dev/null >/dev/null 2>&1 &
 }
 
 # enforce_unproved: true until the groups were empty for ENFORCE_PROOF. One look is no proof: between a
@@ -150,10 +165,19 @@ enforce_watch() {
         if ((${#SURVIVORS[@]} && NOW_MS - last >= ENFORCE_LOG_EVERY)); then
             last=$NOW_MS
             journal 2 "killed while latched: ${SURVIVORS[*]}"
+            enforce_tell_kill
             { sd stop --no-block -- "${SURVIVORS[@]}"; } </dev/null >/dev/null 2>&1 &
         fi
         pause "$ENFORCE_WATCH"
     done
+}
+
+# enforce_tell_kill: at most once a minute, however often somebody tries.
+enforce_tell_kill() {
+    local id=${CONTENT#id=}
+    ((NOW_MS - ${ENFORCE_TOLD_KILL:--60000} >= 60000)) || return 0
+    ENFORCE_TOLD_KILL=$NOW_MS
+    spool_event killed "${id%%$'\n'*}" "units=${SURVIVORS[*]}"
 }
 
 # enforce_keep: while a trading process is alive nobody may open the gate; if both flags are gone, whoever

@@ -28,7 +28,9 @@ release() {
     release_ready && release_contained && release_choose "$which" && release_permission "$reason" "$yes" || return "$EXIT_RELEASE_FAILED"
     operator_name
     enforce_content
+    RELEASE_ID=${LATCH[id]:-}
     journal 5 "=== ESS DEACTIVATION INITIATED === ($OPERATOR: $RELEASE_REASON)"
+    release_tell begun
     trap 'release_interrupted' INT TERM HUP QUIT
     release_flags && release_wait_armed && release_start && release_done
 }
@@ -218,6 +220,7 @@ release_armed() {
 release_still_clear() {
     latch_is_set || return 0
     journal 1 '=== ESS DEACTIVATION ABORTED: the latch was set again ==='
+    release_tell failed 'the latch was set again'
     complain 'release stopped: somebody or something has set the latch again'
     release_stop
 }
@@ -230,6 +233,7 @@ release_again() {
 
 release_fail() {
     journal 1 "=== ESS DEACTIVATION FAILED: $1; latching again ==="
+    release_tell failed "$1"
     latch_content release "$1" 1 "$OPERATOR"
     complain "release failed: $1; latching again"
     release_stop
@@ -244,6 +248,11 @@ release_stop() {
     activate_say_latch 1
     activate_contain 1 || return "$EXIT_NOT_CONTAINED"
     return "$EXIT_RELEASE_FAILED"
+}
+
+# release_tell HOW [WHY]: HOW is begun, finished or failed.
+release_tell() {
+    spool_event "release-$1" "$RELEASE_ID" "operator=$OPERATOR" "reason=$RELEASE_REASON" "units=${RELEASE_SET[*]}" ${2:+"why=$2"}
 }
 
 release_refused_by_signal() {
@@ -266,6 +275,7 @@ release_done() {
     trap '' INT TERM HUP QUIT
     rm -f -- "$RUNNING_FILE"
     journal 5 "=== ESS DEACTIVATED === ($OPERATOR: $RELEASE_REASON)"
+    release_tell finished
     tell "${BOLD}ESS STATUS: INACTIVE${PLAIN}"
     release_tell_units 'Released. Started:' "${RELEASE_STARTED[@]}"
     tell "Next: see that the stop is armed: $0 status"

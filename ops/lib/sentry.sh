@@ -9,7 +9,15 @@ sentry() {
     if latch_is_set && ! enforce_release_running; then sentry_latched || failed=1; fi
     sentry_mend_watch "$UNIT_PREFIX.path" || failed=1
     sentry_mend_watch "$UNIT_PREFIX-halt.path" || failed=1
+    sentry_aftermath
     return "$failed"
+}
+
+# sentry_aftermath: what waits in the spool is tried again. Without a fork when nothing waits.
+sentry_aftermath() {
+    [[ -z ${DISK_ASKER:-} ]] || return 0
+    compgen -G '/var/lib/quantum-ess/spool/new/*' >/dev/null || compgen -G '/run/quantum-ess/spool/new/*' >/dev/null || return 0
+    sd start --no-block quantum-ess-aftermath.service
 }
 
 # sentry_cut_short: a list of what ran without a latch, while no enforcer and no release is at work, is what a
@@ -21,6 +29,7 @@ sentry_cut_short() {
     { exec {lock}>>"$RELEASE_LOCK"; } 2>/dev/null || return 1
     if flock -n "$lock" && [[ -e $RUNNING_FILE ]] && ! latch_is_set; then
         journal 1 '=== a release ended half-way (killed, or the power went): latching again ==='
+        spool_event sentry-repair '' 'what=a release was cut short; latched again'
         rm -f -- "$RELEASING"
         latch_content sentry 'a release was cut short' '' sentry
         latch_set "$CONTENT"
@@ -43,6 +52,7 @@ sentry_latched() {
     # A release may have gone through meanwhile, and the enforcer takes its start for a trip.
     latch_is_set || return 0
     journal 1 'sentry: the latch is set and no enforcer runs; starting it'
+    spool_event sentry-repair '' 'what=no enforcer ran; started'
     sd reset-failed "$UNIT_PREFIX-trigger.service" "$UNIT_PREFIX-halt.target"
     sd start --no-block "$UNIT_PREFIX-halt.target"
     sd start "$UNIT_PREFIX-trigger.service" && return 0
@@ -76,6 +86,7 @@ sentry_mend_watch() {
     sd_show 'ActiveState LoadState' "$1" || return 1
     [[ ${UNIT_PROP["$1.ActiveState"]:-} != active ]] || return 0
     journal 2 "sentry: $1 was ${UNIT_PROP["$1.ActiveState"]:-unknown}; the flag was not being watched. Starting it."
+    spool_event sentry-repair '' "what=$1 was ${UNIT_PROP["$1.ActiveState"]:-unknown}; started"
     sd reset-failed -- "$1"
     sd start -- "$1" && return 0
     journal 1 "sentry: $1 does not start: the flag is NOT watched. Run: ess doctor"

@@ -100,10 +100,17 @@ verdict_put() {
     return 1
 }
 
+# verdict_tell RESULT: for the audit log.
+verdict_tell() {
+    local ESS_SCOPE=main
+    [[ $PROOF_MODE == lab ]] || spool_event drill '' "mode=$PROOF_MODE" "result=$1" "claims=${#CLAIM_OK[@]}"
+}
+
 # verdict_record RESULT: what status and doctor read.
 verdict_record() {
     local at
     TZ=UTC printf -v at '%(%Y-%m-%dT%H:%M:%SZ)T' -1
+    verdict_tell "$1"
     printf 'at=%s\nepoch=%s\nmode=%s\nresult=%s\n' "$at" "$EPOCHSECONDS" "$PROOF_MODE" "$1" |
         verdict_put "$DRILL_FILE" 2>/dev/null && return 0
     claim_record 1 'the result is recorded' "cannot write $DRILL_FILE" ''

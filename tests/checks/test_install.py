@@ -67,7 +67,7 @@ def test_every_file_has_its_place(installed: Root) -> None:
 
 def test_nothing_is_left_lying_about(installed: Root) -> None:
     allowed = re.compile(
-        rf"{LIB}/|{UNITS}/quantum-|/etc/(tmpfiles|sysusers)\.d/quantum-ess|/etc/quantum-ess/ess\.env$"
+        rf"{LIB}/|{UNITS}/quantum-|/etc/(tmpfiles|sysusers|logrotate)\.d/quantum-ess|/etc/quantum-ess/ess\.env$"
         r"|/usr/local/bin/ess$|/usr/local/share/doc/quantum-ess/"
     )
     strange = [file for file in installed.files() if not allowed.match(file) or ".new" in file]

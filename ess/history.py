@@ -1,0 +1,168 @@
+"""`ess history` and `ess audit verify`: what was, and whether the log of it is whole."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING
+
+from ess import audit, chain, journal, process
+from ess.console import Console
+from ess.errors import AuditError
+from ess.exits import ExitCode
+from ess.text import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ess.chain import Record
+    from ess.paths import Paths
+
+_JOURNAL_PATIENCE = 10.0  # s
+_REASON_WIDTH = 22
+
+
+@dataclass(frozen=True, slots=True)
+class Activation:
+    """One fall of the latch. `at`, `released`: UTC, ISO 8601, "" when not known; `ms`: from the
+    flag to contained, None when trading was not seen contained; `seconds`: from trip to release.
+    """
+
+    id: str
+    at: str = ""
+    operator: str = ""
+    source: str = ""
+    reason: str = ""
+    ms: int | None = None
+    released: str = ""
+    seconds: int | None = None
+
+
+def activations(records: Iterable[Record]) -> list[Activation]:
+    """Return the activations that the records tell of, newest first. Pure."""
+    found: dict[str, Activation] = {}
+    for one in records:
+        key = str(one.get("activation") or "")
+        if key:
+            found[key] = _told(found.get(key, Activation(key)), one)
+    return sorted(found.values(), key=lambda one: one.at, reverse=True)
+
+
+def show(paths: Paths, *, limit: int, since: str, as_json: bool) -> ExitCode:
+    """Print the last `limit` activations, of those since a day or moment. Raises AuditError."""
+    start = _moment(since) if since else ""
+    try:
+        found = activations(audit.records(paths))
+    except OSError as error:
+        raise _unreadable(error) from error
+    chosen = [one for one in found if one.at >= start][:limit]
+    console = Console()
+    if as_json:
+        console.out(json.dumps([asdict(one) for one in chosen], indent=2))
+    else:
+        console.out(text(chosen))
+    return ExitCode.DONE
+
+
+def text(chosen: list[Activation]) -> str:
+    """Return a table of at most 80 columns. Pure."""
+    if not chosen:
+        return "No activation is recorded."
+    lines = [f"{'when (UTC)':<20} {'down in':>9} {'lasted':>10}  {'by':<12} why"]
+    for one in chosen:
+        down = "not seen" if one.ms is None else f"{one.ms} ms"
+        lasted = "is active" if one.seconds is None else _span(one.seconds)
+        why = one.reason or "no reason written"
+        by = one.operator or "unknown"
+        lines.append(f"{one.at[:19]:<20} {down:>9} {lasted:>10}  {by[:12]:<12} {_cut(why)}")
+    return "\n".join(lines)
+
+
+def verify(paths: Paths) -> ExitCode:
+    """Say whether the audit log is whole. Raises AuditError when it is not, or cannot be read."""
+    console = Console()
+    try:
+        # The log first: what is written meanwhile must not look like what was cut off.
+        last = audit.head(paths)
+        known = checkpoints()
+        lines = list(audit.lines(paths))
+    except (OSError, EOFError) as error:
+        raise _unreadable(error) from error
+    if not lines and last is None and not known:
+        console.out("The audit log is empty: nothing was recorded yet.")
+        return ExitCode.DONE
+    faults = list(chain.verify(lines, known, last))
+    if faults:
+        console.out("The audit log is NOT whole:")
+        for fault in faults:
+            console.out(f"  {fault.where}\n      {fault.what}")
+        raise AuditError("the audit log was changed", "keep its files and find out who did it")
+    first = chain.record(lines[0][1])["seq"]
+    console.out(f"The audit log is whole: records {first} to {first + len(lines) - 1}.")
+    if not known:
+        console.out("The journal has no checkpoint of it: a log rewritten as a whole passes, too.")
+    return ExitCode.DONE
+
+
+def checkpoints() -> dict[int, str]:
+    """Return the checkpoints in the journal, hashes by seq; none when the journal has none."""
+    argv = ["journalctl", "-o", "json", "--no-pager", f"MESSAGE_ID={journal.CHECKPOINT}"]
+    found: dict[int, str] = {}
+    for line in process.run(argv, _JOURNAL_PATIENCE).out.splitlines():
+        entry = json.loads(line)
+        # Anybody may write to the journal, but only root as root.
+        if entry.get("_UID") == "0":
+            found[int(entry["ESS_AUDIT_SEQ"])] = str(entry["ESS_AUDIT_HASH"])
+    return found
+
+
+def _told(one: Activation, record: Record) -> Activation:
+    at = str(record.get("at", ""))
+    match record.get("event"):
+        case "trip":
+            operator, source, reason = (
+                clean(str(record.get(key, ""))) for key in ("operator", "source", "reason")
+            )
+            return replace(one, at=at, operator=operator, source=source, reason=reason)
+        case "contained":
+            ms = record.get("took", "")
+            return replace(one, at=one.at or at, ms=int(ms) if str(ms).isdigit() else None)
+        case "release-finished":
+            return replace(one, released=at, seconds=_seconds(one.at, at))
+    return one
+
+
+def _seconds(begun: str, ended: str) -> int | None:
+    try:
+        span = datetime.datetime.fromisoformat(ended) - datetime.datetime.fromisoformat(begun)
+    except ValueError:
+        return None
+    return max(0, round(span.total_seconds()))
+
+
+def _moment(since: str) -> str:
+    try:
+        moment = datetime.datetime.fromisoformat(since)
+    except ValueError as error:
+        what = f"--since {clean(since, 40)}: no day or time"
+        raise AuditError(what, "write it as 2026-01-31 or 2026-01-31T08:00") from error
+    if moment.tzinfo is not None:
+        moment = moment.astimezone(datetime.UTC)
+    return moment.replace(tzinfo=None).isoformat(timespec="seconds")
+
+
+def _span(seconds: int) -> str:
+    hours, rest = divmod(seconds, 3600)
+    return f"{hours} h {rest // 60} min" if hours else f"{rest // 60} min {rest % 60} s"
+
+
+def _cut(why: str) -> str:
+    return why if len(why) <= _REASON_WIDTH else f"{why[: _REASON_WIDTH - 3]}..."
+
+
+def _unreadable(error: Exception) -> AuditError:
+    if isinstance(error, PermissionError):
+        return AuditError("only root may read the audit log", "run it with sudo")
+    where = getattr(error, "filename", None) or "the audit log"
+    return AuditError(f"{where}: {getattr(error, 'strerror', None) or error}", "is the disk well?")

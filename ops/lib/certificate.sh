@@ -1,0 +1,46 @@
+# shellcheck shell=bash
+# The stop certificate: of each trading unit which processes it had, which signal ended it, and how long after the
+# flag it was down. Put together after the stop, from what the kernel showed and what systemd remembers.
+
+CERTIFICATE_PROPERTIES='ExecMainPID ExecMainCode ExecMainStatus ExecMainExitTimestampMonotonic InactiveEnterTimestampMonotonic'
+
+# certificate_units: into CERTIFICATE, a field unit=... for each unit that was down because of this trip. Run it
+# as a child; a systemd that does not answer leaves what we saw ourselves.
+certificate_units() {
+    local unit
+    CERTIFICATE=()
+    [[ -n $FLAG_MONO ]] || snapshot_flag_mono
+    sd_show "$CERTIFICATE_PROPERTIES" "${TRADING[@]}"
+    for unit in "${UNITS_SEEN[@]}"; do
+        certificate_unit "$unit"
+        [[ -z $CERTIFICATE_LINE ]] || CERTIFICATE+=("unit=$unit $CERTIFICATE_LINE")
+    done
+    return 0
+}
+
+# certificate_unit UNIT: into CERTIFICATE_LINE "pids=... signal=... ms=..."; empty for one that did not run.
+certificate_unit() {
+    local pids=${KILLED_PIDS[$1]:-} signal ended pid
+    CERTIFICATE_LINE=
+    pid=${UNIT_PROP["$1.ExecMainPID"]:-0}
+    ended=${UNIT_PROP["$1.ExecMainExitTimestampMonotonic"]:-0}
+    ((ended > 0)) || ended=${UNIT_PROP["$1.InactiveEnterTimestampMonotonic"]:-0}
+    if [[ -z ${KILLED[$1]:-} ]]; then
+        [[ $FLAG_MONO =~ ^[0-9]+$ ]] && ((ended >= FLAG_MONO && pid > 0)) || return 0
+    fi
+    certificate_signal "$1"
+    [[ " ${pids//,/ } " == *" $pid "* ]] || ((pid == 0)) || pids=$pid${pids:+,$pids}
+    CERTIFICATE_LINE="pids=${pids:-unknown} signal=$signal"
+    [[ ! $FLAG_MONO =~ ^[0-9]+$ ]] || ((ended < FLAG_MONO)) || CERTIFICATE_LINE+=" ms=$(((ended - FLAG_MONO) / 1000))"
+}
+
+# certificate_signal UNIT: into signal, what ended the main process.
+certificate_signal() {
+    local status=${UNIT_PROP["$1.ExecMainStatus"]:-}
+    case ${UNIT_PROP["$1.ExecMainCode"]:-} in
+        2 | 3) signal=$(kill -l "$status" 2>/dev/null) || signal=$status ;;
+        1) signal=exit-$status ;;
+        *) signal=unknown ;;
+    esac
+    [[ -z ${KILLED[$1]:-} || $signal == KILL ]] || signal+=,KILL
+}
