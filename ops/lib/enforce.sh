@@ -102,7 +102,8 @@ enforce_stop() {
             complained=1
             enforce_report not-contained
             journal 0 "=== NOT CONTAINED after 5 s: ${SURVIVORS[*]} still alive; still killing. Cut the host's network or power. ==="
-            enforce_tell not-contained "alive=${SURVIVORS[*]}"
+            # Under a fork bomb the killing must not wait for a process that tells of it.
+            ! contain_processes_left || enforce_tell not-contained "alive=${SURVIVORS[*]}"
         fi
         pause "$CONTAIN_POLL"
         enforce_keep

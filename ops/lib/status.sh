@@ -46,7 +46,7 @@ status_show_not_contained() {
         cgroup_pids "${CGROUPS[$unit]}"
         tell "  ALIVE    $unit  pids ${PIDS[*]:0:10}"
     done
-    for unit in "${COMING[@]}"; do tell "  QUEUED   $unit  (starting, stopping, or about to restart)"; done
+    for unit in "${COMING[@]}"; do tell "  QUEUED   $unit  (starting or stopping)"; done
     tell "Next: sudo $0 activate"
     tell 'If that does not end them: cut this host off the network or power it off.'
 }
