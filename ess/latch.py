@@ -11,7 +11,7 @@ import stat
 import time
 from enum import Enum
 
-from ess import bounded
+from ess import bounded, durable
 from ess.operator import operator
 from ess.text import clean, key_values
 
@@ -197,7 +197,7 @@ def _create(flag: str, content: bytes, drafts: str) -> bool:
         _name(flag, content, drafts)
     except FileExistsError:
         return False
-    _sync_directory(directory)
+    durable.sync_directory(directory)
     return True
 
 
@@ -238,14 +238,6 @@ def _write(path: str, content: bytes) -> None:
     except OSError:
         # A full disk can often still name an empty file, and its existence is all that counts.
         pass
-    finally:
-        os.close(descriptor)
-
-
-def _sync_directory(directory: str) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
     finally:
         os.close(descriptor)
 

@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ess import event, regular
+from ess import durable, event, regular
 from ess.event import Event, TornError
 
 if TYPE_CHECKING:
@@ -135,13 +135,5 @@ def _drop(spool: str, name: str, data: bytes) -> str:
         with contextlib.suppress(OSError):
             os.unlink(draft)
         raise
-    _sync(f"{spool}/new")
+    durable.sync_directory(f"{spool}/new")
     return path
-
-
-def _sync(directory: str) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
