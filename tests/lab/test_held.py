@@ -126,11 +126,9 @@ def test_what_lost_its_gate_is_killed_at_once(guarded: Lab) -> None:
         seen = guarded.exec("bash", "-c", watched, timeout=30).stdout
         lived: dict[str, list[list[float]]] = json.loads(seen)
         said = f"{name}: {guarded.read('/run/storm/said')}"
-        started = guarded.exists("/run/storm/born")
-        # The first stop, which comes again with every start, may be quicker than the witness:
-        # "Job for ... canceled", "Job for ... failed".
-        assert started or "Job for" in said, said
-        births += started
+        # The first stop, which comes again with every start, and the enforcer may be quicker than
+        # the witness; then nothing was born at all.
+        births += guarded.exists("/run/storm/born")
         spans = [last - first for lives in lived.values() for first, last in lives]
         assert max(spans, default=0) * 1000 < UNGATED_MS, said
         g.dead(guarded, *lived)
