@@ -278,5 +278,6 @@ release_done() {
     release_tell finished
     tell "${BOLD}ESS STATUS: INACTIVE${PLAIN}"
     release_tell_units 'Released. Started:' "${RELEASE_STARTED[@]}"
-    tell "Next: see that the stop is armed: $0 status"
+    tell 'Next: see that the stop is armed:'
+    tell "  $0 status"
 }

@@ -61,7 +61,8 @@ status_show_clear() {
         for finding in "${FINDINGS[@]}"; do tell "  - $finding"; done
     else
         tell "${GREEN}ARMED: trading may run, and the stop is ready.${PLAIN}"
-        tell "To stop trading now: sudo $0 activate"
+        tell 'To stop trading now:'
+        tell "  sudo $0 activate"
     fi
 }
 
