@@ -11,7 +11,7 @@ first_flag() {
     [[ ${1:-} == activate && $EUID == 0 ]] || return 0
     for word in "$@"; do [[ $word != -h && $word != --help ]] || return 0; done
     [[ -d /run/quantum ]] || mkdir -p /run/quantum
-    : >>/run/quantum/ESS_ON
+    [[ -e /run/quantum/ESS_ON ]] || : >>/run/quantum/ESS_ON
 }
 
 # load VERB: a part that a verb does not need may be broken.

@@ -91,6 +91,8 @@ latch_draft() {
 # latch_write_plainly FLAG CONTENT: for where no link can be made, and for /run: there it costs no process, and
 # the flag's ctime stays the moment at which it fell (the end of a link to it would change it).
 latch_write_plainly() {
+    # What is there is a flag already; and a FIFO would wait for a reader.
+    [[ ! -e $1 ]] || return 0
     { set -C && printf '%s' "$2" >"$1"; } 2>/dev/null
     set +C
     [[ -e $1 ]] || { : >>"$1"; } 2>/dev/null
@@ -99,7 +101,7 @@ latch_write_plainly() {
 # latch_at_once SOURCE REASON CATEGORY: the flag under /run, without a fork: for a full process table.
 latch_at_once() {
     latch_content "$1" "${2:-not given}" "$3" "${SUDO_USER:-uid-$UID}"
-    { set -C && printf '%s' "$CONTENT" >"$RUN_FLAG"; } 2>/dev/null
+    [[ -e $RUN_FLAG ]] || { set -C && printf '%s' "$CONTENT" >"$RUN_FLAG"; } 2>/dev/null
     set +C
 }
 

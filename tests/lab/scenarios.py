@@ -95,6 +95,7 @@ SCENARIOS = (
     trips("activate, at once", "activate --category 0", head=(ACTIVE,)),
     trips("activate while active", given=LATCHED, head=(ACTIVE,)),
     trips("activate after a touch", given=f"touch {RUN_FLAG}", head=(ACTIVE,)),
+    trips("activate after a FIFO", given=f"mkfifo {RUN_FLAG}", head=(ACTIVE,)),
     trips("activate with a dangling symlink", given=f"ln -s /nowhere {VAR_FLAG}", head=(ACTIVE,)),
     trips(
         "activate while PID 1 hangs",
