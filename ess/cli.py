@@ -216,7 +216,7 @@ def drill(call: _Call, /, record: str | None, **flags: bool) -> ExitCode:
 def history(call: _Call, /, limit: int, since: str, *, as_json: bool) -> ExitCode:
     """List the last activations: when, how fast, for how long, by whom and why."""
     with _loading():
-        from ess import history as log  # noqa: PLC0415 - each command loads what it needs
+        from ess.audit import history as log  # noqa: PLC0415 - each command loads what it needs
 
     return log.show(call.paths, limit=limit, since=since, as_json=as_json)
 
@@ -232,7 +232,7 @@ def audit() -> None:
 def verify(call: _Call, /) -> ExitCode:
     """Say whether the audit log is whole, and where it is not."""
     with _loading():
-        from ess import history as log  # noqa: PLC0415 - each command loads what it needs
+        from ess.audit import history as log  # noqa: PLC0415 - each command loads what it needs
 
     return log.verify(call.paths)
 
@@ -242,10 +242,10 @@ def verify(call: _Call, /) -> ExitCode:
 def aftermath(call: _Call, /) -> ExitCode:
     """Take what lies in the spool; quantum-ess-aftermath.service runs this."""
     with _loading():
-        from ess import aftermath as after  # noqa: PLC0415 - each command loads what it needs
+        from ess.aftermath import intake  # noqa: PLC0415 - each command loads what it needs
 
     call.require_root()
-    return after.run(call.paths)
+    return intake.run(call.paths)
 
 
 @main.command()

@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ess import aftermath, audit, chain, event, history, journal, spool
+from ess import event, journal, spool
+from ess.aftermath import intake
+from ess.audit import chain, history
+from ess.audit import log as audit
 from ess.errors import AftermathError, AuditError
 from ess.event import Event
 from ess.paths import Paths
@@ -24,8 +27,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 RUN = (
-    "import sys; from ess import aftermath; from ess.paths import Paths;"
-    " aftermath.run(Paths(sys.argv[1]))"
+    "import sys; from ess.aftermath import intake; from ess.paths import Paths;"
+    " intake.run(Paths(sys.argv[1]))"
 )
 MANY = 10_000
 
@@ -71,7 +74,7 @@ def assert_whole(paths: Paths) -> None:
 def test_events_are_recorded_in_order_and_leave_the_spool(paths: Paths) -> None:
     for number in (3, 1, 2):
         put(paths, number)
-    aftermath.run(paths)
+    intake.run(paths)
     assert numbers(paths) == [1, 2, 3]
     assert waiting(paths) == []
     assert_whole(paths)
@@ -80,7 +83,7 @@ def test_events_are_recorded_in_order_and_leave_the_spool(paths: Paths) -> None:
 def test_python_drops_what_the_aftermath_takes(paths: Paths) -> None:
     path = spool.put(paths, "release-begun", {"operator": "root", "reason": "calm"}, "id-1")
     assert os.stat(path).st_mode & 0o777 == 0o600
-    aftermath.run(paths)
+    intake.run(paths)
     assert (recorded(paths)[0]["activation"], recorded(paths)[0]["reason"]) == ("id-1", "calm")
 
 
@@ -88,17 +91,17 @@ def test_a_spool_that_takes_nothing_has_a_second_one(paths: Paths) -> None:
     Path(paths.spools[0]).parent.mkdir(parents=True, exist_ok=True)
     Path(paths.spools[0]).write_text("not a directory")
     assert spool.put(paths, "drill", {}).startswith(paths.spools[1])
-    aftermath.run(paths)
+    intake.run(paths)
     assert [one["event"] for one in recorded(paths)] == ["drill"]
 
 
 def test_of_one_activation_there_is_one_trip(paths: Paths) -> None:
     for number in range(5):
         put(paths, number, "trip", "id-1")
-    aftermath.run(paths)
+    intake.run(paths)
     put(paths, 9, "trip", "id-1")
     put(paths, 10, "trip", "id-2")
-    aftermath.run(paths)
+    intake.run(paths)
     assert numbers(paths) == [0, 10]
 
 
@@ -119,7 +122,7 @@ def test_a_bad_file_is_set_aside_and_reported(
     put(paths, 1)
     spoil(Path(paths.spools[0], "new"))
     put(paths, 3)
-    aftermath.run(paths)
+    intake.run(paths)
     assert numbers(paths) == [1, 3]
     assert [one["event"] for one in recorded(paths)].count("spool-bad") == 1
     assert waiting(paths) == []
@@ -129,9 +132,9 @@ def test_a_bad_file_is_set_aside_and_reported(
 
 def test_two_at_once_are_one(paths: Paths) -> None:
     put(paths, 1)
-    with aftermath._lock(paths) as mine:
+    with intake._lock(paths) as mine:
         assert mine
-        aftermath.run(paths)
+        intake.run(paths)
         assert waiting(paths)
 
 
@@ -139,10 +142,10 @@ def test_a_log_that_cannot_be_written_keeps_the_events(paths: Paths) -> None:
     put(paths, 1)
     Path(paths.audit).mkdir(parents=True)
     with pytest.raises(AftermathError, match="events wait"):
-        aftermath.run(paths)
+        intake.run(paths)
     assert waiting(paths)
     Path(paths.audit).rmdir()
-    aftermath.run(paths)
+    intake.run(paths)
     assert numbers(paths) == [1]
 
 
@@ -169,7 +172,7 @@ def run_and_die(paths: Paths, step: int) -> bool:
 
         for name in STEPS:
             setattr(os, name, mortal(getattr(os, name)))
-        aftermath.run(paths)
+        intake.run(paths)
         os._exit(0)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
 
@@ -183,7 +186,7 @@ def test_killed_between_any_two_steps(tmp_path: Path) -> None:
             put(paths, number)
         died = run_and_die(paths, step)
         put(paths, 3)
-        aftermath.run(paths)
+        intake.run(paths)
         assert numbers(paths) == [0, 1, 2, 3], f"killed before step {step}"
         assert waiting(paths) == []
         assert_whole(paths)
@@ -192,11 +195,11 @@ def test_killed_between_any_two_steps(tmp_path: Path) -> None:
 
 def test_a_torn_line_is_cut_off_and_kept(paths: Paths) -> None:
     put(paths, 1)
-    aftermath.run(paths)
+    intake.run(paths)
     with open(paths.audit, "ab") as log:
         log.write(b'{"event":"tri')
     put(paths, 2)
-    aftermath.run(paths)
+    intake.run(paths)
     assert numbers(paths) == [1, 2]
     assert [one["event"] for one in recorded(paths)][1] == "audit-repaired"
     assert [path.read_bytes() for path in Path(paths.audit).parent.glob("*.torn-*")] == [
@@ -209,7 +212,7 @@ def test_a_torn_line_is_cut_off_and_kept(paths: Paths) -> None:
 def test_the_chain_runs_on_across_rotated_files(paths: Paths, *, compress: bool) -> None:
     for number in range(4):
         put(paths, number)
-        aftermath.run(paths)
+        intake.run(paths)
         if number == 3:
             break
         for old in (2, 1):
@@ -230,14 +233,14 @@ def test_what_was_edited_stays_found_after_the_next_event(paths: Paths) -> None:
     """Whoever edits the last line, hash and all, is not made right by what comes after it."""
     put(paths, 1)
     put(paths, 2)
-    aftermath.run(paths)
+    intake.run(paths)
     first, second = recorded(paths)
     head = chain.Head(first["seq"], first["hash"])
     line, _ = chain.forge(head, {"event": "drill", "spool": second["spool"]})
     lines = Path(paths.audit).read_bytes().splitlines(keepends=True)
     Path(paths.audit).write_bytes(lines[0] + line)
     put(paths, 3)
-    aftermath.run(paths)
+    intake.run(paths)
     with pytest.raises(AuditError, match="was changed"):
         history.verify(paths)
 
@@ -280,7 +283,7 @@ def story(paths: Paths) -> None:
         new.mkdir(parents=True, exist_ok=True)
         (new / one.name).write_bytes(event.encode(one))
     put(paths, 1_763_800_000_000_000, "trip", "id-2")
-    aftermath.run(paths)
+    intake.run(paths)
 
 
 def test_history_tells_of_activations(paths: Paths) -> None:

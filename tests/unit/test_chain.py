@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ess import chain
-from ess.chain import Head
+from ess.audit import chain
+from ess.audit.chain import Head
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,7 +7,9 @@ import json
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
-from ess import audit, chain, journal, process
+from ess import journal, process
+from ess.audit import chain
+from ess.audit import log as audit
 from ess.console import Console
 from ess.errors import AuditError
 from ess.exits import ExitCode
@@ -16,7 +18,7 @@ from ess.text import clean
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ess.chain import Record
+    from ess.audit.chain import Record
     from ess.paths import Paths
 
 _JOURNAL_PATIENCE = 10.0  # s

@@ -12,14 +12,15 @@ import fcntl
 import os
 from typing import TYPE_CHECKING
 
-from ess import audit, journal, spool
+from ess import journal, spool
+from ess.audit import log as audit
 from ess.errors import AftermathError
 from ess.exits import ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from ess.chain import Record
+    from ess.audit.chain import Record
     from ess.event import Event
     from ess.paths import Paths
     from ess.spool import Bad

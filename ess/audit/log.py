@@ -12,8 +12,9 @@ import os
 import time
 from typing import IO, TYPE_CHECKING, cast
 
-from ess import chain, regular
-from ess.chain import BrokenRecordError, Head
+from ess import regular
+from ess.audit import chain
+from ess.audit.chain import BrokenRecordError, Head
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

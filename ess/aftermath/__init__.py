@@ -1,0 +1,1 @@
+"""What follows an event, after the stop and never during it."""
