@@ -35,6 +35,10 @@ class Paths:
         self.audit = f"{root}/var/log/quantum-ess/audit.jsonl"
         self.audit_head = f"{own_state}/audit/head"
         self.aftermath_lock = f"{own_run}/aftermath.lock"
+        # What somebody has to be told, as it stands, and how far each channel has got with it.
+        self.cases = f"{own_state}/cases"
+        self.deliveries = f"{own_state}/deliveries"
+        self.deliver_lock = f"{own_run}/deliver.lock"
         self.last_drill = f"{own_state}/last-drill"
         self.release_lock = f"{self.runtime_dir}/release.lock"
         self.releasing = f"{self.runtime_dir}/releasing"
@@ -42,6 +46,7 @@ class Paths:
         self.cut_dir = f"{self.runtime_dir}/cut"
 
         self.config = f"{root}/etc/quantum-ess/ess.env"
+        self.aftermath_config = f"{root}/etc/quantum-ess/aftermath.env"
         self.unit_dir = f"{root}/etc/systemd/system"
         self.library = f"{root}/usr/local/lib/quantum-ess"
         self.installed = f"{self.library}/installed.env"

@@ -1,0 +1,167 @@
+"""What is configured to follow a stop: /etc/quantum-ess/aftermath.env, which only root may read.
+
+A file of its own, because it holds secrets and because no mistake in it may reach the stop. A wrong
+line costs the channel it belongs to and is reported by `ess doctor`; the others work on.
+
+KEY=VALUE, one a line, `#` begins a comment line; a pair of quotes around a value is taken off and
+nothing else is read into it, so that a password may hold anything but a line break.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ess import regular
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ess.paths import Paths
+
+DEFAULTS: dict[str, str] = {
+    "QT_ESS_REDIS_URL": "",
+    "QT_ESS_REDIS_POLICY_KEY": "quantum:policy",
+    "QT_ESS_REDIS_STREAM": "quantum:events",
+    "QT_ESS_REDIS_CHANNEL": "quantum:events",
+    "QT_ESS_SLACK_ENABLED": "true",
+    "QT_ESS_SLACK_WEBHOOK_URL": "",
+    "QT_ESS_SLACK_CHANNEL": "",
+    "QT_ESS_SMS_ENABLED": "true",
+    "QT_ESS_TWILIO_ACCOUNT_SID": "",
+    "QT_ESS_TWILIO_AUTH_TOKEN": "",
+    "QT_ESS_TWILIO_FROM_NUMBER": "",
+    "QT_ESS_TWILIO_TO_NUMBERS": "",
+    "QT_ESS_EMAIL_ENABLED": "true",
+    "QT_ESS_SMTP_HOST": "",
+    "QT_ESS_SMTP_PORT": "587",
+    "QT_ESS_SMTP_SECURITY": "starttls",
+    "QT_ESS_SMTP_USERNAME": "",
+    "QT_ESS_SMTP_PASSWORD": "",
+    "QT_ESS_EMAIL_FROM": "",
+    "QT_ESS_EMAIL_TO": "",
+    "QT_ESS_ALERT_URLS": "",
+    "QT_ESS_ALERT_REPEAT": "300",
+    "QT_ESS_ALERT_GIVE_UP": "86400",
+}
+# Never shown, whatever asks.
+SECRET = frozenset(
+    {
+        "QT_ESS_REDIS_URL",
+        "QT_ESS_SLACK_WEBHOOK_URL",
+        "QT_ESS_TWILIO_AUTH_TOKEN",
+        "QT_ESS_SMTP_PASSWORD",
+        "QT_ESS_ALERT_URLS",
+    }
+)
+_ASSIGNMENT = re.compile(r"([A-Z_][A-Z0-9_]*)=(.*)", re.ASCII)
+_NUMBER = re.compile(r"\d{1,7}", re.ASCII)
+_LARGEST = 65536
+_OTHERS = 0o077
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`values` has every key of DEFAULTS; `problems` says what is wrong, without any value."""
+
+    values: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULTS), repr=False)
+    problems: tuple[str, ...] = ()
+
+    def text(self, key: str) -> str:
+        """Return the value of `key`."""
+        return self.values[key]
+
+    def words(self, key: str) -> list[str]:
+        """Return the value of `key`, a list separated by commas or spaces."""
+        return [word for word in re.split(r"[,\s]+", self.values[key]) if word]
+
+    def seconds(self, key: str) -> int:
+        """Return the value of `key` in whole seconds; the default when it is no number."""
+        text = self.values[key]
+        return int(text if _NUMBER.fullmatch(text) else DEFAULTS[key])
+
+    def on(self, key: str) -> bool:
+        """Tell whether the switch `key` is on: only what says no clearly is off."""
+        return self.values[key].lower() not in ("false", "no", "off", "0")
+
+
+def load(paths: Paths) -> Settings:
+    """Return what is configured. Raises nothing: what cannot be read is among the problems."""
+    path = paths.aftermath_config
+    problems: list[str] = []
+    values = dict(DEFAULTS)
+    try:
+        data = regular.read(path, _LARGEST + 1)
+        if os.stat(path).st_mode & _OTHERS:
+            problems.append(f"{path}: others than root may read it; run: chmod 600 {path}")
+    except FileNotFoundError:
+        data = b""
+    except OSError as error:
+        data = b""
+        problems.append(f"{path}: {error.strerror or error}")
+    values |= parse(data, path, problems)
+    values |= _credentials(problems)
+    return Settings(values, tuple(problems))
+
+
+def parse(data: bytes, path: str, problems: list[str]) -> dict[str, str]:
+    """Return the assignments in `data`, and add what is wrong to `problems`. Pure."""
+    if len(data) > _LARGEST:
+        problems.append(f"{path}: larger than {_LARGEST} bytes; nothing of it is used")
+        return {}
+    found: dict[str, str] = {}
+    for number, raw in enumerate(data.split(b"\n"), start=1):
+        line = raw.decode("utf-8", "replace").strip()
+        if not line or line.startswith(("#", ";")):
+            continue
+        match = _ASSIGNMENT.fullmatch(line)
+        if wrong := _wrong(match, found):
+            problems.append(f"{path}:{number}: {wrong}")
+        elif match:
+            found[match[1]] = _unquoted(match[2])
+    return found
+
+
+def _wrong(match: re.Match[str] | None, found: Mapping[str, str]) -> str:
+    if match is None:
+        return "not KEY=VALUE; no spaces around ="
+    key, value = match.groups()
+    if key not in DEFAULTS:
+        return f"unknown key {key}"
+    if key in found:
+        return f"{key} is set a second time; the first counts"
+    if not value.isprintable():
+        return f"{key}: control characters in the value"
+    if key in ("QT_ESS_ALERT_REPEAT", "QT_ESS_ALERT_GIVE_UP") and not _NUMBER.fullmatch(
+        _unquoted(value)
+    ):
+        return f"{key} must be whole seconds"
+    return ""
+
+
+def _unquoted(value: str) -> str:
+    if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
+        return value[1:-1]
+    return value
+
+
+def _credentials(problems: list[str]) -> dict[str, str]:
+    """Return the keys that systemd passes as credentials of the same name (LoadCredential=)."""
+    directory = os.environ.get("CREDENTIALS_DIRECTORY", "")
+    found = {}
+    for key in DEFAULTS if directory else ():
+        try:
+            data = regular.read(f"{directory}/{key}", _LARGEST)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            problems.append(f"credential {key}: {error.strerror or error}")
+            continue
+        value = data.decode("utf-8", "replace").strip()
+        if value.isprintable():
+            found[key] = value
+        else:
+            problems.append(f"credential {key}: control characters in the value")
+    return found
