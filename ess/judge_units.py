@@ -23,6 +23,7 @@ def watchers(facts: Facts, paths: Paths) -> Iterator[Finding]:
     for prefix, unit in (
         ("path", paths.path_unit),
         ("halt-path", paths.halt_path_unit),
+        ("disk-path", paths.disk_path_unit),
         ("sentry", paths.sentry_timer),
         ("drill-timer", paths.drill_timer),
     ):
@@ -54,6 +55,7 @@ def parts(facts: Facts, paths: Paths) -> Iterator[Finding]:
     watching = (
         paths.path_unit,
         paths.halt_path_unit,
+        paths.disk_path_unit,
         paths.sentry_timer,
         paths.drill_timer,
     )

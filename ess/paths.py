@@ -38,7 +38,6 @@ class Paths:
         # What somebody has to be told, as it stands, and how far each channel has got with it.
         self.cases = f"{own_state}/cases"
         self.deliveries = f"{own_state}/deliveries"
-        self.deliver_lock = f"{own_run}/deliver.lock"
         self.last_drill = f"{own_state}/last-drill"
         self.release_lock = f"{self.runtime_dir}/release.lock"
         self.releasing = f"{self.runtime_dir}/releasing"
@@ -61,6 +60,7 @@ class Paths:
         self.path_unit = f"{stem}.path"
         self.trigger_unit = f"{stem}-trigger.service"
         self.halt_path_unit = f"{stem}-halt.path"
+        self.disk_path_unit = f"{stem}-disk.path"
         self.halt_target = f"{stem}-halt.target"
         self.manual_unit = f"{stem}.service"
         self.sentry_timer = f"{stem}-sentry.timer"
@@ -75,6 +75,7 @@ class Paths:
             self.path_unit,
             self.trigger_unit,
             self.halt_path_unit,
+            self.disk_path_unit,
             self.halt_target,
             self.manual_unit,
             self.sentry_timer,

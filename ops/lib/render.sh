@@ -61,7 +61,7 @@ render_units() {
     for file in "$ESS_ROOT"/deploy/systemd/quantum-ess*.{path,service,target,timer}; do
         render_put "$ESS_UNIT_DIR/${file##*/}" 0644 <"$file" || return 1
     done
-    for name in .path -halt.path -trigger.service -halt.target; do
+    for name in .path -halt.path -disk.path -trigger.service -halt.target; do
         sed -e 's|/run/quantum/|/run/quantum-ess/canary/|; s|/var/lib/quantum-ess/ESS|/var/lib/quantum-ess/canary/ESS|' \
             -e 's|quantum-ess-trigger|quantum-ess-canary-trigger|; s|quantum-ess-halt|quantum-ess-canary-halt|' \
             -e 's|\(sh enforce\)$|\1 --scope canary|; s|^Description=.*|& (canary)|; /^\[Install\]/,$d' \

@@ -9,6 +9,7 @@ sentry() {
     if latch_is_set && ! enforce_release_running; then sentry_latched || failed=1; fi
     sentry_mend_watch "$UNIT_PREFIX.path" || failed=1
     sentry_mend_watch "$UNIT_PREFIX-halt.path" || failed=1
+    sentry_mend_watch "$UNIT_PREFIX-disk.path" || failed=1
     sentry_aftermath
     return "$failed"
 }

@@ -4,7 +4,7 @@
 
 CANARY=quantum-ess-canary.service
 CANARY_LIMIT=2000 # ms from the flag to the last process
-CANARY_WATCH=(quantum-ess-canary.path quantum-ess-canary-halt.path)
+CANARY_WATCH=(quantum-ess-canary.path quantum-ess-canary-halt.path quantum-ess-canary-disk.path)
 CANARY_TRIGGER=quantum-ess-canary-trigger.service
 
 prove_canary() {
@@ -58,6 +58,7 @@ canary_apart() {
         quantum-ess-canary-halt.target "$CANARY" || return 1
     start=${UNIT_PROP["$CANARY_TRIGGER.ExecStart"]:-}
     canary_is quantum-ess-canary.path Triggers "$CANARY_TRIGGER" &&
+        canary_is quantum-ess-canary-disk.path Triggers "$CANARY_TRIGGER" &&
         canary_is quantum-ess-canary-halt.path Triggers quantum-ess-canary-halt.target &&
         canary_is quantum-ess-canary-halt.target Conflicts "$CANARY" || return 1
     SEEN="$CANARY_TRIGGER runs: ${start:-nothing}"
@@ -78,9 +79,12 @@ canary_up() {
 
 canary_runs_watched() {
     unit_alive "$CANARY" || return 1
+    local watch
     sd_show 'ActiveState SubState' "${CANARY_WATCH[@]}" "$CANARY" || return 1
-    [[ ${UNIT_PROP["$CANARY.ActiveState"]:-} == active &&
-        ${UNIT_PROP["${CANARY_WATCH[0]}.SubState"]:-} == waiting && ${UNIT_PROP["${CANARY_WATCH[1]}.SubState"]:-} == waiting ]]
+    for watch in "${CANARY_WATCH[@]}"; do
+        [[ ${UNIT_PROP["$watch.SubState"]:-} == waiting ]] || return 1
+    done
+    [[ ${UNIT_PROP["$CANARY.ActiveState"]:-} == active ]]
 }
 
 canary_touch() {

@@ -80,9 +80,9 @@ mend_inodes() {
 }
 
 break_paths() {
-    systemctl stop quantum-ess.path quantum-ess-halt.path quantum-ess-sentry.timer
+    systemctl stop quantum-ess{,-halt,-disk}.path quantum-ess-sentry.timer
 }
 
 mend_paths() {
-    systemctl start quantum-ess.path quantum-ess-halt.path quantum-ess-sentry.timer
+    systemctl start quantum-ess{,-halt,-disk}.path quantum-ess-sentry.timer
 }

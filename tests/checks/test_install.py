@@ -28,6 +28,7 @@ OWN_UNITS = {
     "quantum-ess.service",
     "quantum-ess-trigger.service",
     "quantum-ess-halt.path",
+    "quantum-ess-disk.path",
     "quantum-ess-halt.target",
     "quantum-ess-sentry.timer",
     "quantum-ess-sentry.service",
@@ -37,6 +38,7 @@ OWN_UNITS = {
     "quantum-ess-canary.service",
     "quantum-ess-canary-trigger.service",
     "quantum-ess-canary-halt.path",
+    "quantum-ess-canary-disk.path",
     "quantum-ess-canary-halt.target",
 }
 

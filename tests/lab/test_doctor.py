@@ -68,6 +68,7 @@ FAULTS: dict[str, Fault] = {
     ),
     "path disabled": Fault("systemctl disable -q quantum-ess.path", {"path-disabled"}),
     "halt path stopped": Fault("systemctl stop quantum-ess-halt.path", {"halt-path-stopped"}),
+    "disk path stopped": Fault("systemctl stop quantum-ess-disk.path", {"disk-path-stopped"}),
     "drill timer stopped": Fault("systemctl stop quantum-ess-drill.timer", {"drill-timer-stopped"}),
     "trigger overridden": Fault(
         drop_in("quantum-ess-trigger.service", "x.conf", "[Service]\\nNice=5\\n"),

@@ -14,7 +14,12 @@ from tests.lab import ground as g
 if TYPE_CHECKING:
     from tests.lab.lab import Lab
 
-WATCHES = ("quantum-ess.path", "quantum-ess-halt.path", "quantum-ess-sentry.timer")
+WATCHES = (
+    "quantum-ess.path",
+    "quantum-ess-halt.path",
+    "quantum-ess-disk.path",
+    "quantum-ess-sentry.timer",
+)
 BORN = "/run/storm/born"
 WITNESS = "/inside/witness.sh %N"
 LOOPS = {

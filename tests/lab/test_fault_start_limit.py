@@ -8,6 +8,7 @@ from tests.lab.lab import Lab
 WATCH = (
     "quantum-ess.path",
     "quantum-ess-halt.path",
+    "quantum-ess-disk.path",
     "quantum-ess-sentry.timer",
     "quantum-ess-drill.timer",
 )

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 BOT = "stubborn-bot.service"
 ALL = (*TRADING_UNITS, BOT)
 
+WATCHES = ("quantum-ess.path", "quantum-ess-halt.path", "quantum-ess-disk.path")
+
 
 def power_cycle(lab: Lab) -> None:
     lab.power_cut()
@@ -83,7 +85,7 @@ def test_power_cut_right_after_the_touch(armed: Lab) -> None:
 
 
 def test_reboot_of_a_host_tripped_by_hand_asks_what_to_start(armed: Lab) -> None:
-    armed.sh("systemctl stop quantum-ess.path quantum-ess-halt.path quantum-ess-sentry.timer")
+    armed.systemctl("stop", *WATCHES, "quantum-ess-sentry.timer")
     touch(armed, VAR_FLAG)
     power_cycle(armed)
     assert_held(armed)
@@ -130,7 +132,7 @@ def test_enforcer_comes_back_from_any_signal_without_the_watch(armed: Lab, name:
     touch(armed)
     wait_contained(armed)
     wait_latched(armed)
-    armed.sh("systemctl stop quantum-ess.path quantum-ess-halt.path quantum-ess-sentry.timer")
+    armed.systemctl("stop", *WATCHES, "quantum-ess-sentry.timer")
     armed.systemctl("kill", "--signal", name, ENFORCER)
     armed.exec("rm", RUN_FLAG)
     wait_latched(armed)
@@ -160,7 +162,7 @@ def test_watch_stopped_while_latched(armed: Lab) -> None:
     touch(armed)
     wait_contained(armed)
     wait_latched(armed)
-    armed.systemctl("stop", "quantum-ess.path", "quantum-ess-halt.path")
+    armed.systemctl("stop", *WATCHES)
     hunt(armed, ENFORCER, 1)
     assert_held(armed)
     armed.systemctl("start", SENTRY)
@@ -169,7 +171,7 @@ def test_watch_stopped_while_latched(armed: Lab) -> None:
 
 
 def test_watch_stopped_before_the_trip_is_back_within_ten_seconds(armed: Lab) -> None:
-    armed.systemctl("stop", "quantum-ess.path", "quantum-ess-halt.path")
+    armed.systemctl("stop", *WATCHES)
     assert ess(armed, "status").returncode == 5
     touch(armed)
     wait_contained(armed, timeout=12)
@@ -197,7 +199,7 @@ def test_watch_that_failed_is_mended_at_once(armed: Lab) -> None:
 def test_masking_the_watch_does_not_unlatch(armed: Lab) -> None:
     touch(armed)
     wait_contained(armed)
-    units = ("quantum-ess.path", "quantum-ess-halt.path", ENFORCER, "quantum-ess-halt.target")
+    units = (*WATCHES, ENFORCER, "quantum-ess-halt.target")
     assert armed.systemctl("mask", *units, check=False).returncode != 0
     armed.systemctl("mask", "--runtime", *units, check=False)
     armed.systemctl("daemon-reload")

@@ -16,7 +16,13 @@ PATHS = Paths()
 NOW = 1_800_000_000.0
 TRADING = ("quantum-execution.service", "quantum-governor.service")
 CONFIG = replace(config.default(), trading=TRADING, start_order=TRADING)
-WATCHERS = (PATHS.path_unit, PATHS.halt_path_unit, PATHS.sentry_timer, PATHS.drill_timer)
+WATCHERS = (
+    PATHS.path_unit,
+    PATHS.halt_path_unit,
+    PATHS.disk_path_unit,
+    PATHS.sentry_timer,
+    PATHS.drill_timer,
+)
 HALT_LIST = f"{PATHS.unit_dir}/{PATHS.halt_target}.d/units.conf"
 
 

@@ -69,6 +69,7 @@ def latched(facts: Facts) -> Facts:
 CASES: dict[str, tuple[Facts, str]] = {
     **watcher_states("path", PATHS.path_unit),
     **watcher_states("halt-path", PATHS.halt_path_unit),
+    **watcher_states("disk-path", PATHS.disk_path_unit),
     **watcher_states("sentry", PATHS.sentry_timer),
     **watcher_states("drill-timer", PATHS.drill_timer),
     "path hit its limit": (

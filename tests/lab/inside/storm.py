@@ -156,7 +156,13 @@ class Storm:
         run("systemctl", "start", self.unit())
 
     def stop_watch(self) -> None:
-        run("systemctl", "stop", "quantum-ess.path", "quantum-ess-halt.path")
+        run(
+            "systemctl",
+            "stop",
+            "quantum-ess.path",
+            "quantum-ess-halt.path",
+            "quantum-ess-disk.path",
+        )
         run("systemctl", "start", self.unit())
 
 

@@ -19,6 +19,7 @@ CANARY_FLAGS = ("/run/quantum-ess/canary/ESS_ON", "/var/lib/quantum-ess/canary/E
 CANARY_UNITS = (
     "quantum-ess-canary.path",
     "quantum-ess-canary-halt.path",
+    "quantum-ess-canary-disk.path",
     "quantum-ess-canary-trigger.service",
     "quantum-ess-canary-halt.target",
     "quantum-ess-canary.service",

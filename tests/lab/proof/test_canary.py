@@ -70,10 +70,11 @@ def test_canary_is_wired_to_itself(host: Lab) -> None:
     for path, target in (
         ("quantum-ess-canary.path", "quantum-ess-canary-trigger.service"),
         ("quantum-ess-canary-halt.path", "quantum-ess-canary-halt.target"),
+        ("quantum-ess-canary-disk.path", "quantum-ess-canary-trigger.service"),
     ):
         assert host.show(path, "Triggers") == {"Triggers": target}
     before = processes(host)
-    host.systemctl("start", *CANARY_UNITS[:2], "quantum-ess-canary.service")
+    host.systemctl("start", *CANARY_UNITS[:3], "quantum-ess-canary.service")
     host.exec("touch", CANARY_FLAGS[0])
     host.wait_until(lambda: not host.populated("quantum-ess-canary.service"))
     assert processes(host) == before
