@@ -10,8 +10,9 @@ CACHE=${QT_ESS_TEST_CACHE:-/var/cache/quantum-ess-test}
 # Labs wait more than they compute; more than this and the timed ones disturb each other on two cores.
 WORKERS=${QT_ESS_TEST_WORKERS:-4}
 ALONE_MAX=15
-# gcc, pkg-config and the headers build pystemd.
-PACKAGES=(gcc libc6-dev pkg-config libsystemd-dev systemd-container debootstrap debian-archive-keyring ca-certificates)
+# gcc, pkg-config and the headers build pystemd. redis-tools and not redis-server: the same program, and no service.
+PACKAGES=(gcc libc6-dev pkg-config libsystemd-dev systemd-container debootstrap debian-archive-keyring ca-certificates
+    redis-tools)
 
 say() {
     printf 'test.sh: %s\n' "$*" >&2
