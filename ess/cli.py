@@ -11,6 +11,7 @@ import click
 
 from ess import __version__
 from ess.argv import CATEGORIES, Request, is_reason
+from ess.cli_alert import alert, deliver
 from ess.console import Console
 from ess.errors import BrokenError, EssError, NotRootError
 from ess.exits import ExitCode, table
@@ -258,3 +259,7 @@ def completion(shell: str) -> None:
     made_by = get_completion_class(shell)
     if made_by is not None:
         Console().out(made_by(main, {}, "ess", _COMPLETE).source())
+
+
+for command in (alert, deliver):
+    main.add_command(command)

@@ -1,0 +1,1 @@
+"""Telling people: what is said, whom to tell, and the sending, which is apprise's work."""
