@@ -123,6 +123,7 @@ file_mode() {
 
 install_configuration() {
     [[ -e $DESTDIR$ESS_CONF ]] || render_put "$ESS_CONF" 0644 <"$ESS_ROOT/ops/ess.env" || return 1
+    [[ -e $DESTDIR$ESS_AFTERMATH_CONF ]] || render_put "$ESS_AFTERMATH_CONF" 0600 <"$ESS_ROOT/ops/aftermath.env" || return 1
     render_put "$ESS_INSTALLED" 0644 <"$DESTDIR$ESS_CONF"
 }
 
@@ -137,13 +138,13 @@ write_configured_files() {
     install_configuration && install_units && write_manifest
 }
 
-# write_manifest: what doctor compares with later. The configuration itself may be edited and is not in it.
+# write_manifest: what doctor compares with later. What may be edited is not in it.
 write_manifest() {
     local file
     {
         [[ $ACTION != configure ]] || manifest_kept
         for file in "${RENDERED[@]}"; do
-            [[ $file == "$ESS_CONF" ]] ||
+            [[ $file == "$ESS_CONF" || $file == "$ESS_AFTERMATH_CONF" ]] ||
                 printf '%s  %s\n' "$(sha256sum <"$DESTDIR$file" | cut -d' ' -f1)" "$file"
         done
     } | sort -u -k2 | render_put "$ESS_MANIFEST" 0644
@@ -167,11 +168,20 @@ activate_units() {
 
 # install_python: layer 2. Its failure leaves a working emergency stop.
 install_python() {
-    local -a source=("$ESS_ROOT")
-    [[ -z $WHEELS ]] || source=(--no-index --find-links "$WHEELS" quantum-ess)
+    local -a options=()
+    local source=$ESS_ROOT
+    [[ -z $WHEELS ]] || options=(--no-index --find-links "$WHEELS") source=quantum-ess
     [[ -x $DESTDIR$VENV/bin/python ]] || python3 -m venv "$DESTDIR$VENV" || return 1
-    "$DESTDIR$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --upgrade "${source[@]}" &&
-        "$DESTDIR$VENV/bin/python" -I -m ess --version >/dev/null
+    if ! pip_install "${options[@]}" "${source}[alerts,redis]"; then
+        complain 'what sends alerts and talks to Redis could not be installed (the reason is above)' \
+            'Nobody is told of a stop; all else works. Run this again with a network, or with those packages in --wheels DIR.'
+        pip_install "${options[@]}" "$source" || return 1
+    fi
+    "$DESTDIR$VENV/bin/python" -I -m ess --version >/dev/null
+}
+
+pip_install() {
+    "$DESTDIR$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --upgrade "$@"
 }
 
 run_install() {
@@ -234,7 +244,7 @@ run_uninstall() {
     done < <(cut -d' ' -f3- "$DESTDIR$ESS_MANIFEST")
     rm -rf -- "$DESTDIR${ESS_LIB:?}" "$DESTDIR${VENV%/venv}" 2>/dev/null
     [[ -n $DESTDIR ]] || systemctl daemon-reload
-    tell "quantum-ess is removed; kept: $ESS_CONF, $STATE_DIR and /var/log/quantum-ess."
+    tell "quantum-ess is removed; kept: ${ESS_CONF%/*}, $STATE_DIR and /var/log/quantum-ess."
 }
 
 main() {

@@ -4,6 +4,7 @@
 
 ESS_ROOT=${BASH_SOURCE[0]%/ops/lib/*}
 ESS_CONF=/etc/quantum-ess/ess.env
+ESS_AFTERMATH_CONF=/etc/quantum-ess/aftermath.env
 ESS_LIB=/usr/local/lib/quantum-ess
 ESS_INSTALLED=$ESS_LIB/installed.env
 ESS_MANIFEST=$ESS_LIB/manifest.sha256

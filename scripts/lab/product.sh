@@ -36,16 +36,26 @@ need_pip() {
         die "$PYTHON has no pip: run apt-get install python3-pip"
 }
 
+# The Pythons of the images; a package with compiled parts is another one for each.
+LAB_PYTHONS=(3.11 3.13)
+# redis needs it on the Python of Debian 12 (3.11.2). pip judges that by its own version.
+LAB_WHEELS=('quantum-ess[alerts,redis]' async-timeout)
+
 # From a copy: setuptools would leave its build directories in the checkout.
 make_wheels() {
-    local final=$1 making=$LAB_DIR/wheels/.making
+    local final=$1 making=$LAB_DIR/wheels/.making version
     shift
     [[ ! -d $final ]] || return 0
     need_pip
     rm -rf "$making" && mkdir -p "$making/source" "$making/wheels"
     (cd "$CHECKOUT" && cp -r "$@" "$making/source/")
-    "$PYTHON" -m pip --quiet wheel --no-cache-dir --wheel-dir "$making/wheels" "$making/source" >&2 ||
-        die "no wheels of $CHECKOUT: pip wheel failed (its output is above)"
+    "$PYTHON" -m pip --quiet wheel --no-cache-dir --no-deps --wheel-dir "$making/wheels" "$making/source" >&2 ||
+        die "no wheel of $CHECKOUT: pip wheel failed (its output is above)"
+    for version in "${LAB_PYTHONS[@]}"; do
+        "$PYTHON" -m pip --quiet download --only-binary=:all: --python-version "$version" --dest "$making/wheels" \
+            --find-links "$making/wheels" "${LAB_WHEELS[@]}" >&2 ||
+            die "no wheels for Python $version: pip download failed (its output is above)"
+    done
     mv -T "$making/wheels" "$final"
     rm -rf "$making"
 }
@@ -54,7 +64,7 @@ make_wheels() {
 ensure_wheels() {
     local -a files
     mapfile -t files < <(wheel_files)
-    content_key "${files[@]}"
+    content_key "${files[@]}" ./scripts/lab/product.sh
     local dir=$LAB_DIR/wheels/$REPLY
     mark_used "$REPLY"
     locked wheels make_wheels "$dir" "${files[@]}"

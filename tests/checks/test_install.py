@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LIB = "/usr/local/lib/quantum-ess"
+AFTERMATH = "/etc/quantum-ess/aftermath.env"
 UNITS = "/etc/systemd/system"
 TRADING = {
     "quantum-ai-engine.service",
@@ -62,6 +63,7 @@ def test_every_file_has_its_place(installed: Root) -> None:
     lists = {f"{UNITS}/quantum-ess{name}-halt.target.d/units.conf" for name in ("", "-canary")}
     assert files >= program | gates | lists | {f"{UNITS}/{unit}" for unit in OWN_UNITS}
     assert files >= {"/usr/local/bin/ess", "/etc/quantum-ess/ess.env", f"{LIB}/installed.env"}
+    assert AFTERMATH in files
     for name in ("README.md", "RUNBOOK.md"):
         if (CHECKOUT / name).exists():
             assert f"/usr/local/share/doc/quantum-ess/{name}" in files
@@ -69,7 +71,7 @@ def test_every_file_has_its_place(installed: Root) -> None:
 
 def test_nothing_is_left_lying_about(installed: Root) -> None:
     allowed = re.compile(
-        rf"{LIB}/|{UNITS}/quantum-|/etc/(tmpfiles|sysusers|logrotate)\.d/quantum-ess|/etc/quantum-ess/ess\.env$"
+        rf"{LIB}/|{UNITS}/quantum-|/etc/(tmpfiles|sysusers|logrotate)\.d/quantum-ess|/etc/quantum-ess/(ess|aftermath)\.env$"
         r"|/usr/local/bin/ess$|/usr/local/share/doc/quantum-ess/"
     )
     strange = [file for file in installed.files() if not allowed.match(file) or ".new" in file]
@@ -79,6 +81,7 @@ def test_nothing_is_left_lying_about(installed: Root) -> None:
 def test_anyone_may_read_and_only_root_may_write(installed: Root) -> None:
     modes = {file: mode for file, (mode, _) in installed.files().items()}
     assert modes["/usr/local/bin/ess"] == 0o755
+    assert modes.pop(AFTERMATH) == 0o600
     assert set(modes.values()) <= {0o644, 0o755}
     assert all(path.stat().st_mode & 0o7777 == 0o755 for path in installed.path.rglob("*/"))
 
@@ -93,7 +96,7 @@ def test_manifest_names_every_file_with_its_sum(installed: Root) -> None:
     lines = installed.read(f"{LIB}/manifest.sha256").splitlines()
     sums = {file: sum_ for sum_, file in (line.split("  ", 1) for line in lines)}
     files = installed.files()
-    unlisted = {f"{LIB}/manifest.sha256", "/etc/quantum-ess/ess.env"}
+    unlisted = {f"{LIB}/manifest.sha256", "/etc/quantum-ess/ess.env", AFTERMATH}
     assert set(sums) == set(files) - unlisted
     assert all(hashlib.sha256(files[file][1]).hexdigest() == sum_ for file, sum_ in sums.items())
 
@@ -150,12 +153,21 @@ def test_own_configuration_survives_an_upgrade(installed: Root) -> None:
     assert installed.read(f"{LIB}/installed.env") == mine
 
 
+def test_secrets_survive_an_upgrade_and_stay_secret(installed: Root) -> None:
+    file = installed.path / AFTERMATH[1:]
+    file.write_text("QT_ESS_SMTP_PASSWORD=mine\n")
+    assert installed.install().returncode == 0
+    assert installed.configure("").returncode == 0
+    assert installed.files()[AFTERMATH] == (0o600, b"QT_ESS_SMTP_PASSWORD=mine\n")
+
+
 def test_uninstall_leaves_the_configuration_alone(installed: Root) -> None:
     foreign = installed.path / f"{UNITS[1:]}/quantum-governor.service.d/limits.conf"
     foreign.write_text("[Service]\nLimitNOFILE=4096\n")
     assert installed.install("--uninstall").returncode == 0
     assert set(installed.files()) == {
         "/etc/quantum-ess/ess.env",
+        AFTERMATH,
         f"{UNITS}/quantum-governor.service.d/limits.conf",
     }
 

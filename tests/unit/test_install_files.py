@@ -27,6 +27,7 @@ def test_the_manifest_names_every_file_that_was_written(tmp_path: Path) -> None:
     gate = "/etc/systemd/system/quantum-execution.service.d/zz-quantum-ess.conf"
     assert gate in named
     assert written - named == {
+        "/etc/quantum-ess/aftermath.env",
         "/etc/quantum-ess/ess.env",
         "/usr/local/lib/quantum-ess/manifest.sha256",
     }
