@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shlex
 from typing import TYPE_CHECKING, Any
@@ -11,13 +10,14 @@ import click
 
 from ess import __version__
 from ess.argv import CATEGORIES, Request, is_reason
-from ess.cli_alert import alert, deliver
+from ess.cli_alert import ack, alert, deliver
 from ess.console import Console
-from ess.errors import BrokenError, EssError, NotRootError
+from ess.errors import EssError, NotRootError
 from ess.exits import ExitCode, table
+from ess.loading import loading
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from ess.latch import Receipt
     from ess.paths import Paths
@@ -81,15 +81,6 @@ def run(paths: Paths, arguments: list[str], receipt: Receipt | None) -> int:
     return int(code or 0)
 
 
-@contextlib.contextmanager
-def _loading() -> Iterator[None]:
-    """Tell a program that is not whole from a failure in the middle of its work."""
-    try:
-        yield
-    except ImportError as error:
-        raise BrokenError(str(error)) from error
-
-
 def _version(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.version_option(__version__, prog_name="quantum-ess")(function)
 
@@ -123,7 +114,7 @@ def activate(call: _Call, reason: str | None, category: str | None) -> ExitCode:
 
     Nothing starts trading again but "ess deactivate". Monitoring stays up.
     """
-    with _loading():
+    with loading():
         from ess import trip  # noqa: PLC0415 - each command loads what it needs
 
     call.require_root()
@@ -143,7 +134,7 @@ def deactivate(call: _Call, /, reason: str | None, **flags: bool) -> ExitCode:
     Units are started one by one, in the configured order, and each has to stay up before the next.
     If one does not, the latch is set again.
     """
-    with _loading():
+    with loading():
         from ess import plan, release  # noqa: PLC0415 - each command loads what it needs
 
     call.require_root()
@@ -161,7 +152,7 @@ def deactivate(call: _Call, /, reason: str | None, **flags: bool) -> ExitCode:
 @click.pass_obj
 def status(call: _Call, /, **flags: bool) -> ExitCode:
     """Say whether it is active, trading is down, and the stop is armed."""
-    with _loading():
+    with loading():
         from ess import status as screen  # noqa: PLC0415 - each command loads what it needs
 
     return screen.status(call.paths, _form(flags))
@@ -173,7 +164,7 @@ def status(call: _Call, /, **flags: bool) -> ExitCode:
 @click.pass_obj
 def doctor(call: _Call, /, **flags: bool) -> ExitCode:
     """Explain everything that is wrong and how to mend it."""
-    with _loading():
+    with loading():
         from ess import status as screen  # noqa: PLC0415 - each command loads what it needs
 
     return screen.doctor(call.paths, _form(flags))
@@ -199,7 +190,7 @@ def drill(call: _Call, /, record: str | None, **flags: bool) -> ExitCode:
     Runs on a stand-in unit with a latch of its own; trading goes on untouched. With --production
     trading is really stopped and started again, after you confirm.
     """
-    with _loading():
+    with loading():
         from ess import drill as proof  # noqa: PLC0415 - each command loads what it needs
 
     call.require_root()
@@ -216,7 +207,7 @@ def drill(call: _Call, /, record: str | None, **flags: bool) -> ExitCode:
 @click.pass_obj
 def history(call: _Call, /, limit: int, since: str, *, as_json: bool) -> ExitCode:
     """List the last activations: when, how fast, for how long, by whom and why."""
-    with _loading():
+    with loading():
         from ess.audit import history as log  # noqa: PLC0415 - each command loads what it needs
 
     return log.show(call.paths, limit=limit, since=since, as_json=as_json)
@@ -232,7 +223,7 @@ def audit() -> None:
 @click.pass_obj
 def verify(call: _Call, /) -> ExitCode:
     """Say whether the audit log is whole, and where it is not."""
-    with _loading():
+    with loading():
         from ess.audit import history as log  # noqa: PLC0415 - each command loads what it needs
 
     return log.verify(call.paths)
@@ -242,7 +233,7 @@ def verify(call: _Call, /) -> ExitCode:
 @click.pass_obj
 def aftermath(call: _Call, /) -> ExitCode:
     """Take what lies in the spool; quantum-ess-aftermath.service runs this."""
-    with _loading():
+    with loading():
         from ess.aftermath import intake  # noqa: PLC0415 - each command loads what it needs
 
     call.require_root()
@@ -261,5 +252,5 @@ def completion(shell: str) -> None:
         Console().out(made_by(main, {}, "ess", _COMPLETE).source())
 
 
-for command in (alert, deliver):
+for command in (ack, alert, deliver):
     main.add_command(command)

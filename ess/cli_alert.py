@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from ess import __version__
-from ess.errors import BrokenError
+from ess.loading import loading
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
     from ess.cli import _Call
     from ess.exits import ExitCode
 
@@ -30,24 +28,40 @@ def test(call: _Call, /, channel: str | None) -> ExitCode:
 
     Prints what each channel answered. Exit code 0: every one was delivered.
     """
-    trial = _trial()
+    with loading():
+        from ess.alerts import trial  # noqa: PLC0415 - each command loads what it needs
+
     call.require_root()
-    return trial.run(call.paths, channel)  # type: ignore[no-any-return]
+    return trial.run(call.paths, channel)
+
+
+@click.command()
+@click.option("--reason", metavar="TEXT", default="", help="Kept in the audit log.")
+@click.version_option(__version__, prog_name="quantum-ess")
+@click.pass_obj
+def ack(call: _Call, /, reason: str) -> ExitCode:
+    """Say that you have the stop in hand: nobody else is reminded of it.
+
+    Trading stays stopped.
+    """
+    with loading():
+        from ess.aftermath import ack as waiting  # noqa: PLC0415 - each command loads what it needs
+
+    call.require_root()
+    return waiting.acknowledge(call.paths, reason)
 
 
 @click.command(hidden=True)
-@click.option("--test", "channel", metavar="CHANNEL", required=True)
+@click.argument("channel", required=False)
+@click.option("--test", is_flag=True, help="Send a marked test.")
 @click.pass_obj
-def deliver(call: _Call, /, channel: str) -> ExitCode:
-    """Send a marked test through CHANNEL; "ess alert test" runs this."""
-    trial = _trial()
+def deliver(call: _Call, /, channel: str | None, *, test: bool) -> ExitCode:
+    """Tell what is to be told; quantum-ess-deliver.service runs this, once for each CHANNEL."""
+    with loading():
+        from ess.aftermath import deliver as rounds  # noqa: PLC0415
+        from ess.alerts import trial  # noqa: PLC0415
+
     call.require_root()
-    return trial.deliver(call.paths, channel)  # type: ignore[no-any-return]
-
-
-def _trial() -> ModuleType:
-    try:
-        from ess.alerts import trial  # noqa: PLC0415 - each command loads what it needs
-    except ImportError as error:
-        raise BrokenError(str(error)) from error
-    return trial
+    if channel is None:
+        return rounds.run(call.paths)
+    return trial.deliver(call.paths, channel) if test else rounds.turn(call.paths, channel)

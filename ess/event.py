@@ -38,9 +38,16 @@ EVENTS = (
     "disarmed",
     "drill",
     "sentry-repair",
+    "alert-sent",
+    "alert-failed",
+    "alert-given-up",
+    "alert-test",
+    "ack",
 )
 # Of one activation there is one of each, however often an enforcer is restarted.
 ONCE = frozenset({"trip", "contained", "not-contained"})
+# Of one delivery (field `delivery`) there is one of each, wherever whoever delivers is killed.
+ONCE_DELIVERED = frozenset({"alert-sent", "alert-failed", "alert-given-up"})
 LARGEST = 65536  # bytes
 _LINE = re.compile(r"([a-z][a-z-]{0,30})=(.*)")
 _NAME = re.compile(r"\d{16}-\d{1,10}-\d{1,5}", re.ASCII)
@@ -68,7 +75,14 @@ class Event:
     @property
     def once_key(self) -> tuple[str, str] | None:
         """What only one record in the audit may have; None for what may come again."""
-        return (self.kind, self.id) if self.kind in ONCE and self.id else None
+        return once_key(self.kind, self.id, self.fields.get("delivery", ""))
+
+
+def once_key(kind: str, activation: str, delivery: str) -> tuple[str, str] | None:
+    """Return what only one record may have of what is so called; None for what may come again."""
+    if kind in ONCE and activation:
+        return kind, activation
+    return (kind, delivery) if kind in ONCE_DELIVERED and delivery else None
 
 
 def is_name(name: str) -> bool:

@@ -34,7 +34,7 @@ class Paths:
         self.spools = (f"{own_state}/spool", f"{own_run}/spool")
         self.audit = f"{root}/var/log/quantum-ess/audit.jsonl"
         self.audit_head = f"{own_state}/audit/head"
-        self.aftermath_lock = f"{own_run}/aftermath.lock"
+        self.aftermath_lock = f"{own_run}/aftermath/lock"
         # What somebody has to be told, as it stands, and how far each channel has got with it.
         self.cases = f"{own_state}/cases"
         self.deliveries = f"{own_state}/deliveries"

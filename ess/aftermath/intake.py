@@ -1,8 +1,9 @@
 """What follows events, after the stop and never during it: each is recorded in the audit log once.
 
 Run by quantum-ess-aftermath.service. Killed at any point it loses nothing and records nothing
-twice: an event leaves the spool only when its record is on disk, and a record names the event's
-file, so that the next run knows it again.
+twice: an event leaves the spool only when its record is on disk and the case it belongs to says so,
+and a record names the event's file, so that the next run knows it again. Telling people is another
+service's (ess/aftermath/deliver.py): no network may hold up the record.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+from enum import Enum
 from typing import TYPE_CHECKING
 
-from ess import journal, spool
+from ess import event, journal, spool
+from ess.aftermath import case_store, course
 from ess.audit import log as audit
 from ess.errors import AftermathError
 from ess.exits import ExitCode
@@ -65,8 +68,11 @@ def _take_all(paths: Paths) -> None:
             for bad in taken.bad:
                 _report(log, bad)
             for one, path in taken.events:
-                if known.is_new(one):
+                seen = known.look(one)
+                if seen is _Seen.NEVER:
                     log.append(content(one))
+                if seen is not _Seen.ELSEWHERE:
+                    _put_down(paths, one)
                 spool.done(path)
             if log.head.seq > before:
                 journal.checkpoint(log.head.seq, log.head.hash)
@@ -74,20 +80,49 @@ def _take_all(paths: Paths) -> None:
             return
 
 
+def _put_down(paths: Paths, one: Event) -> None:
+    """Bring the cases up to date, before the event is forgotten."""
+    with case_store.locked(paths):
+        cases = case_store.load(paths)
+        for case in course.advance(cases, one, os.uname().nodename, 0):
+            case_store.put(paths, case)
+            cases[case.id] = case
+        for old in course.superseded(cases):
+            case_store.drop(paths, old)
+
+
+class _Seen(Enum):
+    """Whether an event is recorded, and from which file."""
+
+    NEVER = "never"
+    HERE = "here"  # and we were killed before the file was gone
+    ELSEWHERE = "elsewhere"
+
+
 class _Known:
     """What the end of the log says already: a run that was killed left its last event behind."""
 
     def __init__(self, tail: Iterable[Record]) -> None:
-        self._seen: set[object] = set()
+        self._files: set[object] = set()
+        self._once: set[object] = set()
         for found in tail:
-            self._seen |= {found.get("spool"), (found.get("event"), found.get("activation"))}
+            self._files.add(found.get("spool"))
+            self._once |= {_once_key(found)} - {None}
 
-    def is_new(self, one: Event) -> bool:
-        """Tell whether the event is not recorded yet; from then on it counts as recorded."""
-        keys = {one.name, one.once_key} - {None}
-        new = self._seen.isdisjoint(keys)
-        self._seen |= keys
-        return new
+    def look(self, one: Event) -> _Seen:
+        """Tell whether the event is recorded; from then on it counts as recorded."""
+        if one.name in self._files:
+            return _Seen.HERE
+        self._files.add(one.name)
+        if one.once_key in self._once:
+            return _Seen.ELSEWHERE
+        self._once |= {one.once_key} - {None}
+        return _Seen.NEVER
+
+
+def _once_key(found: Record) -> tuple[str, str] | None:
+    kind, activation = str(found.get("event")), str(found.get("activation", ""))
+    return event.once_key(kind, activation, str(found.get("delivery", "")))
 
 
 def _report(log: audit.Log, bad: Bad) -> None:

@@ -126,14 +126,28 @@ enforce_stop() {
 # enforce_tell EVENT [KEY=VALUE...]: the event and, before it, the trip; once an activation, and only when the
 # stop is over or takes its time anyway.
 enforce_tell() {
-    local id=${CONTENT#id=}
-    id=${id%%$'\n'*}
-    [[ $id =~ ^[0-9A-Za-z-]{1,64}$ ]] || id=''
-    ! spool_once "${id:-none}.trip" ||
-        spool_event trip "$id" "operator=${LATCH[operator]:-unknown}" "source=${LATCH[source]:-flag}" \
+    enforce_activation
+    ! spool_once "${ACTIVATION:-none}.trip" ||
+        spool_event trip "$ACTIVATION" "operator=${LATCH[operator]:-unknown}" "source=${LATCH[source]:-flag}" \
             "reason=${LATCH[reason]:-the flag was set by hand}" "category=${LATCH[category]:-$STOP_CATEGORY}" "fell=${LATCH[at]:-}"
-    ! spool_once "${id:-none}.$1" ||
-        { certificate_units && spool_event "$1" "$id" "${@:2}" "${CERTIFICATE[@]}"; } </dev/null >/dev/null 2>&1 &
+    ! spool_once "${ACTIVATION:-none}.$1" ||
+        { certificate_units && spool_event "$1" "$ACTIVATION" "${@:2}" "${CERTIFICATE[@]}"; } </dev/null >/dev/null 2>&1 &
+}
+
+# enforce_activation: into ACTIVATION the id of this one; empty when the flag has none that can be used.
+enforce_activation() {
+    ACTIVATION=${CONTENT#id=}
+    ACTIVATION=${ACTIVATION%%$'\n'*}
+    [[ $ACTIVATION =~ ^[0-9A-Za-z-]{1,64}$ ]] || ACTIVATION=''
+}
+
+# enforce_tell_by_hand: who removes the flags himself says neither who he is nor why. With us ends the process that
+# writes it down, so it gets a second, which a hung disk does not make longer.
+enforce_tell_by_hand() {
+    local left=20
+    enforce_activation
+    spool_event release-finished "$ACTIVATION" operator=unknown 'reason=both flags were removed by hand'
+    while ((left--)) && kill -0 "$!" 2>/dev/null; do pause 50; done
 }
 
 # enforce_unproved: true until the groups were empty for ENFORCE_PROOF. One look is no proof: between a
@@ -175,10 +189,10 @@ enforce_watch() {
 
 # enforce_tell_kill: at most once a minute, however often somebody tries.
 enforce_tell_kill() {
-    local id=${CONTENT#id=}
     ((NOW_MS - ${ENFORCE_TOLD_KILL:--60000} >= 60000)) || return 0
     ENFORCE_TOLD_KILL=$NOW_MS
-    spool_event killed "${id%%$'\n'*}" "units=${SURVIVORS[*]}"
+    enforce_activation
+    spool_event killed "$ACTIVATION" "units=${SURVIVORS[*]}"
 }
 
 # enforce_keep: while a trading process is alive nobody may open the gate; if both flags are gone, whoever
@@ -203,6 +217,7 @@ enforce_hold() {
     if [[ -n $both ]] && ! latch_is_set && enforce_removed_by_hand; then
         journal 1 '=== latch removed by hand: both flags were deleted at once. Trading stays down until started. ==='
         rm -f -- "$RUNNING_FILE"
+        enforce_tell_by_hand
         return 1
     fi
     enforce_mend

@@ -11,6 +11,7 @@ sentry() {
     sentry_mend_watch "$UNIT_PREFIX-halt.path" || failed=1
     sentry_mend_watch "$UNIT_PREFIX-disk.path" || failed=1
     sentry_aftermath
+    sentry_deliver
     return "$failed"
 }
 
@@ -19,6 +20,20 @@ sentry_aftermath() {
     [[ -z ${DISK_ASKER:-} ]] || return 0
     compgen -G '/var/lib/quantum-ess/spool/new/*' >/dev/null || compgen -G '/run/quantum-ess/spool/new/*' >/dev/null || return 0
     sd start --no-block quantum-ess-aftermath.service
+}
+
+# sentry_deliver: what is due to be told, or told again. The note says when that is; a case that is newer than
+# the note was not seen by whoever wrote it. Without a fork when nothing is due.
+sentry_deliver() {
+    local note=$STATE_DIR/deliveries/.next cases=$STATE_DIR/cases moment=0
+    [[ -z ${DISK_ASKER:-} ]] || return 0
+    compgen -G "$cases/*" >/dev/null || return 0
+    [[ ! -f $note ]] || read -r moment 2>/dev/null <"$note"
+    if [[ -f $note && ! $cases -nt $note ]]; then
+        [[ $moment != never ]] || return 0
+        [[ ! $moment =~ ^[0-9]{1,12}$ ]] || ((moment <= EPOCHSECONDS || moment > EPOCHSECONDS + 86400)) || return 0
+    fi
+    sd start --no-block quantum-ess-deliver.service
 }
 
 # sentry_cut_short: a list of what ran without a latch, while no enforcer and no release is at work, is what a
