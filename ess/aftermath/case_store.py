@@ -27,9 +27,7 @@ def load(paths: Paths) -> dict[str, Case]:
     """Return the open cases by id; a file that is none is left out. Raises OSError."""
     found = {}
     for name in _names(paths.cases):
-        with contextlib.suppress(
-            FileNotFoundError, ValueError, KeyError, TypeError, AttributeError
-        ):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
             found[name] = decode(name, regular.read(f"{paths.cases}/{name}", _LARGEST))
     return found
 

@@ -14,7 +14,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from ess import journal, latch, process, spool
+from ess import latch, process, spool
 from ess.aftermath import case_store, channels, course, delivery, delivery_store, settings, tell
 from ess.errors import AftermathError, EssError
 from ess.exits import ExitCode
@@ -32,6 +32,7 @@ PATIENCE = 25.0
 _SOON = 6.0
 _LONGEST = 240.0
 _POLL = 0.1
+_REST = 2.0
 # How often a mirror is looked after while latched (s).
 _KEEP = 10.0
 # How long a latch may be off without anybody saying that he released it (s).
@@ -122,11 +123,13 @@ class _Round:
         done = process.run(argv, PATIENCE)
         if done.ok:
             return
-        journal.error(f"{name}: {done.error or 'its turn failed'}")
         channel = self._channels.named(name)
         with contextlib.suppress(OSError):
-            if channel is not None and done.code is None:
-                tell.Turn(self._paths, self._settings, self._channels, channel).overdue(PATIENCE)
+            if channel is not None:
+                turn = tell.Turn(self._paths, self._settings, self._channels, channel)
+                turn.ended(done.error or "its turn failed")
+        # What cannot even be written down must not be tried without a pause.
+        time.sleep(_REST)
 
     def _close(self, cases: dict[str, Case]) -> None:
         for case in list(cases.values()):

@@ -41,13 +41,15 @@ class Turn:
                 self._tell(case)
         self._keep(cases)
 
-    def overdue(self, seconds: float) -> None:
-        """Write down that this turn had to be ended after so many s. Raises OSError."""
+    def ended(self, why: str) -> None:
+        """Write down that this turn came to no end of its own, and `why`. Raises OSError."""
         for case in case_store.load(self._paths).values():
-            state = self._state(case)
-            begun = state.trying and not delivery.is_settled(state, self._want(case))
-            if begun and state.trying == str(self._want(case)):
-                self._failed(case, state, f"no answer within {seconds:g} s")
+            state, wanted = self._state(case), self._want(case)
+            if delivery.is_due(case, state, wanted, self._name, now()):
+                # It did not even come so far as to write down that it tries.
+                state = delivery.attempt(state, wanted, now())
+            if state.trying == str(wanted) and not delivery.is_settled(state, wanted):
+                self._failed(case, state, why)
 
     @property
     def _name(self) -> str:
