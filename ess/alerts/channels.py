@@ -31,6 +31,8 @@ _FROM_NUMBER = re.compile(r"\+[1-9]\d{10,13}|\d{5,6}", re.ASCII)
 _TO_NUMBER = re.compile(r"\+[1-9]\d{9,13}", re.ASCII)
 _HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}|[0-9A-Fa-f:]{2,45}")
 _PORT = re.compile(r"[1-9]\d{0,4}", re.ASCII)
+# All that a login by SMTP can carry here.
+_ASCII = re.compile(r"[ -~]+")
 _HIGHEST_PORT = 65535
 _ADDRESS = r"[A-Za-z0-9_!#$%&*/=?`{|}~^+-]+(?:\.[A-Za-z0-9_!#$%&*/=?`{|}~^+-]+)*"
 _ADDRESS += r"@(?:(?:[A-Za-z0-9_-]+\.)+[A-Za-z0-9-]{2,}|[A-Za-z0-9][A-Za-z0-9_-]{5,})"
@@ -121,9 +123,10 @@ def _email(settings: Settings) -> Iterator[Channel | str]:
     login = ("QT_ESS_SMTP_USERNAME", "QT_ESS_SMTP_PASSWORD")
     if not _wanted(settings, "QT_ESS_EMAIL_ENABLED", needs=needs, others=login):
         return
+    shapes = {"QT_ESS_SMTP_HOST": _HOST, "QT_ESS_SMTP_PORT": _PORT, "QT_ESS_EMAIL_FROM": _SENDER}
     if any(map(settings.text, login)):
         _require("e-mail", settings, login)
-    shapes = {"QT_ESS_SMTP_HOST": _HOST, "QT_ESS_SMTP_PORT": _PORT, "QT_ESS_EMAIL_FROM": _SENDER}
+        shapes |= dict.fromkeys(login, _ASCII)
     _demand("e-mail", settings, shapes)
     service = _mail_server(settings)
     user, password = map(settings.text, login)

@@ -24,7 +24,11 @@ _CONNECT, _READ = 5, 10  # s, both below the deadline of the child that sends
 _ANSWER_BYTES = 250
 _EXTRA = "apprise is not installed: install quantum-ess[alerts]"
 # What apprise says only to those who debug it, and is the reason a person needs.
-_REASON = re.compile(r"(?:Socket Exception|Response Details):?\s*(.*)", re.DOTALL)
+_REASON = re.compile(
+    r"(?:Socket Exception|Notification Exception|Response Details):?\s*(.*)", re.DOTALL
+)
+# Of the nest of errors around a failed connection the innermost says why.
+_AROUND = re.compile(r"\bHTTPS?ConnectionPool\(.*?\(Caused by \w+\((.*)\)\)", re.DOTALL)
 _KIND = {
     Phase.CONTAINED: "warning",
     Phase.RELEASED: "success",
@@ -157,5 +161,6 @@ def _reasons(said: list[logging.LogRecord]) -> str:
         text = record.getMessage()
         reason = _REASON.match(text)
         if record.levelno >= logging.INFO or reason:
-            lines.append((reason[1] if reason else text).strip().rstrip("."))
+            line = _AROUND.sub(r"\1", reason[1] if reason else text)
+            lines.append(line.strip().rstrip("."))
     return "; ".join(dict.fromkeys(line for line in lines if line))
