@@ -43,6 +43,8 @@ def _forms(secret: str) -> set[str]:
     forms = {secret, *quoted, *(quote(one, safe="") for one in quoted)}
     forms |= {escape(secret), repr(secret)[1:-1], secret.encode("unicode_escape").decode()}
     forms |= {repr(secret.encode())[2:-1]}
+    # Beside a double quote elsewhere in the text, Python escapes the single ones.
+    forms |= {form.replace("'", "\\'") for form in forms if "\\'" not in form}
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
         whole = encode(secret.encode()).decode()
         forms |= {whole, whole.rstrip("="), *_inside(secret, encode)}

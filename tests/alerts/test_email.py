@@ -28,7 +28,7 @@ def failure(world: World, channel: str = "email-1") -> str:
     done = world.ess("deliver", "--test", channel)
     assert (done.returncode, done.stdout) == (5, "")
     assert done.stderr.count("\n") == 1
-    assert PASSWORD not in done.stderr
+    assert PASSWORD[:10] not in done.stderr
     assert world.got("mail") == []
     return done.stderr
 

@@ -70,6 +70,7 @@ def test_an_answer_that_is_no_yes_is_a_failure_at_once(world: World, answer: str
     said = failure(world)
     assert time.monotonic() - begun < 10
     assert len(world.got(HOST)) == 1, "it tried again"
+    assert world.got("mail.example") == [], "it followed"
     assert "Failed to send to Slack" in said
     assert "error=" + {"garbage": "200", "moved": "307"}.get(answer, answer) in said
 

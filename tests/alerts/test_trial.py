@@ -168,6 +168,7 @@ def test_a_url_cannot_ask_for_retries_or_call_failure_success(world: World, answ
     world.configure({"QT_ESS_ALERT_URLS": url}, hooks_slack_com=answer)
     assert world.ess("deliver", "--test", "url-1").returncode == 5
     assert len(world.got("hooks.slack.com")) == 1
+    assert world.got("mail.example") == [], "it followed"
 
 
 def test_without_apprise_it_says_what_to_install(world: World) -> None:

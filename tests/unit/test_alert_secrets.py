@@ -18,6 +18,7 @@ SECRETS = st.text(st.characters(codec="utf-8", min_codepoint=32), min_size=8, ma
 def test_plain_and_encoded_forms_go(secret: str, before: str, after: str) -> None:
     forms = {secret, quote(secret), quote(secret, safe=""), quote_plus(secret)}
     forms |= {html.escape(secret), repr(secret)[1:-1], repr(secret.encode())[2:-1]}
+    forms |= {repr(f"{secret}\"'")[1:-4], repr(f"{secret}\"'".encode())[2:-4]}
     for form in forms:
         assert form not in scrub(f"{before}{form}{after}", [secret]) or form in "***"
 

@@ -68,7 +68,7 @@ class Web(BaseHTTPRequestHandler):
         self.send_response(code)
         self.send_header("Content-Length", str(len(content)))
         self.send_header("Retry-After", "30")
-        self.send_header("Location", "https://elsewhere.example/")
+        self.send_header("Location", "https://mail.example/")
         self.end_headers()
         for byte in content:
             self.wfile.write(bytes([byte]))
