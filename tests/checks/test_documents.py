@@ -12,6 +12,7 @@ import click
 import pytest
 
 from ess import config
+from ess.aftermath import settings
 from ess.cli import main
 from ess.findings import CATALOGUE
 from tests.checks import runbook
@@ -135,7 +136,8 @@ def test_own_units_and_files_exist(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_keys_exist(document: str) -> None:
-    assert set(re.findall(r"\bQT_ESS_[A-Z_]*[A-Z]\b", read(document))) <= set(config.DEFAULTS)
+    known = {*config.DEFAULTS, *settings.DEFAULTS}
+    assert set(re.findall(r"\bQT_ESS_[A-Z_]*[A-Z]\b", read(document))) <= known
 
 
 def test_readme_lists_every_key_with_its_default() -> None:
