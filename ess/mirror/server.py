@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 PATIENCE = 5.0  # s, for a connection and for each answer
 RefusedError = redis.ResponseError
+_LONGEST = 1000  # bytes of an error
+# Redis repeats what it does not understand, and that may be a password.
 _ECHO = re.compile(r"(args beginning with:).*", re.DOTALL)
 
 # Takes the place of what was seen there only, so that no writer's word is lost. KEYS: the key.
@@ -141,21 +143,30 @@ def connected(address: Address) -> Iterator[Server]:
         yield Server(stack.enter_context(_master(address)))
 
 
-def spoken(error: object, address: Address) -> str:
-    """Return an error's words in one line, without what must not be shown."""
+def is_of_another_type(error: RefusedError) -> bool:
+    """Tell whether a command was refused because of what lies at its key."""
+    return str(error).startswith("WRONGTYPE")
+
+
+def spoken(error: Exception, address: Address) -> str:
+    """Return the words of an error in one line, without what must not be shown."""
     text = _ECHO.sub(r"\1 ...", str(error)) or type(error).__name__
+    if not isinstance(error, (redis.RedisError, OSError, DeliveryError)):
+        text = f"no answer of a Redis ({type(error).__name__}: {text})"
     for secret in sorted(address.secrets, key=len, reverse=True):
         for form in (secret, quote(secret, safe=""), quote(secret)):
             text = text.replace(form, "***")
-    return clean(text)
+    return clean(text, _LONGEST)
 
 
 @contextlib.contextmanager
 def _reported(address: Address) -> Iterator[None]:
     try:
         yield
-    # ValueError: a host that cannot be written in DNS, a file of certificates that is none.
-    except (redis.RedisError, OSError, ValueError) as error:
+    except DeliveryError as error:
+        raise DeliveryError(spoken(error, address)) from None
+    # Not only Redis' own: what answers may be no Redis, and the library stumbles over it somewhere.
+    except Exception as error:  # noqa: BLE001 - every one of them says that it was not taken
         raise DeliveryError(f"{address}: {spoken(error, address)}") from None
 
 
@@ -170,7 +181,7 @@ def _master(address: Address) -> Iterator[redis.Redis]:
     for sentinel in address.hosts:
         try:
             client = _ask(address, sentinel)
-        except (redis.RedisError, OSError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001 - as in _reported(); the next one may do better
             refusals.append(f"{named(*sentinel)}: {spoken(error, address)}")
             continue
         with contextlib.closing(client):

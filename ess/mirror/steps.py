@@ -11,7 +11,7 @@ from ess.aftermath.channel import DeliveryError
 from ess.latch import State
 from ess.mirror import content, document
 from ess.mirror.address import MARKER, OURS
-from ess.mirror.server import RefusedError
+from ess.mirror.server import RefusedError, is_of_another_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,8 +93,10 @@ class Steps:
         wanted = content.marker(self._case)
         try:
             there = self._server.get(MARKER)
-        except RefusedError:  # something else lies at a key that is ours
-            there = None
+        except RefusedError as error:
+            if not is_of_another_type(error):
+                raise
+            there = None  # the key is ours, whatever somebody put there
         if there == wanted.encode() or content.marks_another(there, self._case):
             return ""
         if not self._is_latched():
@@ -173,8 +175,9 @@ class Steps:
             words += [event.name, content.message(event), len(fields), *fields]
         refused = self._server.publish((record, places.stream), words)
         if any(refused):
-            where = zip((places.stream, places.channel), refused, strict=True)
-            raise DeliveryError("; ".join(f"{place}: {what}" for place, what in where if what))
+            where = (f"stream {places.stream}", f"channel {places.channel}")
+            both = zip(where, refused, strict=True)
+            raise DeliveryError("; ".join(f"{place}: {what}" for place, what in both if what))
         return " and ".join(f"emergency.{event.name} published" for event in missing)
 
     def _is_clear(self) -> bool:
