@@ -95,10 +95,6 @@ class Server:
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
 
-    def ping(self) -> None:
-        """Return when it answers."""
-        self._client.ping()
-
     def kind(self, key: str) -> str:
         """Return the type of what is at `key`; "none" when nothing is."""
         return cast("bytes", self._client.type(key)).decode()

@@ -105,7 +105,7 @@ class Steps:
         return "marker set"
 
     def _remove_marker(self) -> str:
-        while there := self._server.get(MARKER):
+        while (there := self._server.get(MARKER)) is not None:
             if content.marks_another(there, self._case) or not self._is_clear():
                 return ""
             if self._server.remove(MARKER, there):
@@ -116,12 +116,19 @@ class Steps:
 
     def _document(self) -> str:
         key = self._places.policy
+        checked: object = self  # nothing that could be there
         while key:
             kind, seen = self._look(key)
-            new = self._changed(kind, seen)
-            if new is None or not self._is_current():
+            there, new = self._changed(kind, seen)
+            if new is None:
                 return ""
-            if self._server.exchange(key, kind, content.MEMBER, seen, new):
+            if there != checked:
+                # The latch takes longer to ask than others take to write. So all is looked at once
+                # more: what counts is that our part of it is the one from before.
+                if not self._is_current():
+                    return ""
+                checked = there
+            elif self._server.exchange(key, kind, content.MEMBER, seen, new):
                 return f"{key} says {content.state(self._case)['status']}"
             if time.monotonic() > self._deadline:
                 raise DeliveryError(f"others kept writing it for {CONTENTION:.0f} s")
@@ -138,17 +145,18 @@ class Steps:
             raise DeliveryError(f"is a {kind}, neither a string nor a hash; left alone")
         return kind, b""
 
-    def _changed(self, kind: str, seen: bytes) -> str | None:
-        """Return what is to be there instead of what was seen; None when that may stay."""
+    def _changed(self, kind: str, seen: bytes) -> tuple[object, str | None]:
+        """Return our part of what was seen, and all that is to be there; None when it may stay."""
         if kind == "hash":
-            stated = content.stated(document.parsed(seen.decode("utf-8", "replace")), self._case)
-            return json.dumps(stated) if stated else None
+            there = document.parsed(seen.decode("utf-8", "replace"))
+            stated = content.stated(there, self._case)
+            return there, json.dumps(stated) if stated else None
         try:
             text = seen.decode() if kind == "string" else "{}"
-            stated = content.stated(document.member(text, content.MEMBER), self._case)
-            if stated is None:
-                return None
-            return document.with_member(text, content.MEMBER, json.dumps(stated))
+            there = document.member(text, content.MEMBER)
+            stated = content.stated(there, self._case)
+            value = json.dumps(stated)
+            return there, document.with_member(text, content.MEMBER, value) if stated else None
         except ValueError:
             raise DeliveryError("holds no JSON object; left alone") from None
 
