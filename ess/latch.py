@@ -12,6 +12,7 @@ import time
 from enum import Enum
 
 from ess import bounded, durable
+from ess.active import is_active as is_active  # noqa: PLC0414 - trading processes find it here
 from ess.operator import operator
 from ess.text import clean, key_values
 
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 # A dead disk under the persistent flag may not hold up the stop for longer (s).
 PERSISTENT_PATIENCE = 0.5
 _CONTENT_LIMIT = 4096
-# For is_active(), which may not build anything: those of Paths(), kept equal by a test.
-_FLAGS = ("/run/quantum/ESS_ON", "/var/lib/quantum-ess/ESS_ON")
 
 
 class State(Enum):
@@ -95,19 +94,6 @@ def state(paths: Paths) -> State:
     if State.LATCHED in places:
         return State.LATCHED
     return State.UNKNOWN if State.UNKNOWN in places else State.CLEAR
-
-
-def is_active() -> bool:
-    """Tell a trading process, before an order, if the stop is on; unknown is. Raises nothing."""
-    for flag in _FLAGS:
-        try:
-            os.lstat(flag)
-        except FileNotFoundError:
-            continue
-        except OSError:
-            pass
-        return True
-    return False
 
 
 def probe(flag: str) -> State:

@@ -268,24 +268,3 @@ def test_a_disk_that_takes_nothing_is_told(paths: Paths, tiny: Path) -> None:
     assert receipt.places[0].error
     assert receipt.latched
     assert latch.state(paths) is State.LATCHED
-
-
-# --- what a trading process asks before an order ---
-
-
-def test_is_active_asks_the_flags_that_everybody_else_asks() -> None:
-    paths = Paths()
-    assert (paths.run_flag, paths.var_flag) == latch._FLAGS
-
-
-def test_is_active(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(latch, "_FLAGS", (paths.run_flag, paths.var_flag))
-    assert latch.is_active() is False
-    for flag in (paths.run_flag, paths.var_flag):
-        Path(flag).parent.mkdir(parents=True, exist_ok=True)
-        Path(flag).symlink_to("/nowhere")
-        assert latch.is_active() is True
-        Path(flag).unlink()
-    Path(paths.state_dir).rmdir()
-    Path(paths.state_dir).symlink_to(Path(paths.state_dir).name)
-    assert latch.is_active() is True, "what cannot be told is active"
