@@ -6,12 +6,12 @@ import re
 import subprocess
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import pytest
 
-from ess import config
+from ess import active, config
 from ess.aftermath import settings
 from ess.cli import main
 from ess.findings import CATALOGUE
@@ -170,3 +170,24 @@ def test_links_lead_somewhere() -> None:
         }
         for target in re.findall(r"\]\(([^)]+)\)", text):
             assert target[1:] in anchors if target[0] == "#" else (CHECKOUT / target).exists()
+
+
+def test_a_trading_process_can_do_what_the_readme_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocks = FENCE.findall(read("README.md"))
+    [example] = [block for language, block in blocks if language == "python"]
+    sent: list[str] = []
+    names: dict[str, Any] = {}
+    exec(compile(example, "README.md", "exec"), names)
+    orchestrator, guard = names["Orchestrator"](), names["RiskGuard"]()
+    orchestrator.send = sent.append
+    flag = tmp_path / "ESS_ON"
+    monkeypatch.setattr(active, "FLAGS", (str(flag), str(tmp_path / "other")))
+    assert guard.validate_trade("buy") == (True, "")
+    orchestrator.execute_signal("buy")
+    assert sent == ["buy"]
+    flag.touch()
+    assert guard.validate_trade("buy")[0] is False
+    assert orchestrator.execute_signal("sell") is False
+    assert sent == ["buy"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -59,7 +60,7 @@ def test_a_password(serve: Callable[..., Server], paths: Paths) -> None:
 
 def test_an_acl_user_with_no_more_than_the_runbook_says(server: Server, paths: Paths) -> None:
     """Everything the mirror does, to a missing document, a string and a hash."""
-    [rule] = [line for line in runbook.TEXT.splitlines() if line.startswith("user quantum-ess on ")]
+    [rule] = re.findall(r"`(user quantum-ess on [^`]+)`", runbook.TEXT)
     _, name, *words = rule.replace(">PASSWORD", f">{WRITTEN}").split()
     getattr(server.client, "execute_command")("ACL", "SETUSER", name, *words)  # noqa: B009
     host = Host(paths, f"redis://{name}:{quote(WRITTEN, safe='')}@127.0.0.1:{server.port}")
