@@ -50,8 +50,9 @@ name_in() {
     local name=$1 pattern
     shift
     for pattern in "$@"; do
+        # A pattern with brackets does not match itself.
         # shellcheck disable=SC2053 # the right side is a pattern on purpose
-        [[ $name == $pattern ]] && return 0
+        [[ $name == "$pattern" || $name == $pattern ]] && return 0
     done
     return 1
 }
