@@ -31,9 +31,13 @@ DEFAULTS: dict[str, str] = {
     "QT_ESS_AFTER_REBOOT": "hold",
     "QT_ESS_REQUIRE_REASON": "no",
     "QT_ESS_DRILL_MAX_AGE": "8",
+    "QT_ESS_METRICS_DIR": "/var/lib/prometheus/node-exporter",
 }
 _ASSIGNMENT = re.compile(r"([A-Z_][A-Z0-9_]*)=(.*)", re.ASCII | re.DOTALL)
 _NUMBER = re.compile(r"[0-9]{1,4}(\.[0-9]{1,3})?", re.ASCII)
+# It is put into a unit file, where %, quotes and blanks would mean something.
+_DIRECTORY = re.compile(r"(/[A-Za-z0-9_+@-][A-Za-z0-9._+@-]*)+", re.ASCII)
+_DIRECTORY_LONGEST = 200
 _IDLE = re.compile(r"[ \t]*([#;].*)?", re.DOTALL)
 _LARGEST_FILE = 65536
 _QUOTES = "\"'"
@@ -42,7 +46,10 @@ _BLANK = " "
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """A configuration that was read whole and found consistent; times in seconds."""
+    """A configuration that was read whole and found consistent; times in seconds.
+
+    `metrics_dir`: where node_exporter looks for files, "" when none are wanted.
+    """
 
     trading: tuple[str, ...]
     monitors: tuple[str, ...]
@@ -54,6 +61,7 @@ class Config:
     after_reboot: str
     require_reason: bool
     drill_max_age_days: float
+    metrics_dir: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +166,7 @@ def _validate(values: dict[str, _Value]) -> Config:
         after_reboot=_word(values["QT_ESS_AFTER_REBOOT"], ("hold", "clear")),
         require_reason=_word(values["QT_ESS_REQUIRE_REASON"], ("yes", "no")) == "yes",
         drill_max_age_days=_number(values["QT_ESS_DRILL_MAX_AGE"], 1, 400),
+        metrics_dir=_directory(values["QT_ESS_METRICS_DIR"]),
     )
 
 
@@ -199,6 +208,13 @@ def _number(value: _Value, low: float, high: float) -> float:
     if _NUMBER.fullmatch(value.text) and low <= float(value.text) <= high:
         return float(value.text)
     raise ConfigError(f"{value.place} must be a number from {low:g} to {high:g}")
+
+
+def _directory(value: _Value) -> str:
+    path = value.text
+    if not path or (len(path) <= _DIRECTORY_LONGEST and _DIRECTORY.fullmatch(path)):
+        return path
+    raise ConfigError(f"{value.place} must be an absolute path of letters, digits and ._+@-")
 
 
 def _word(value: _Value, allowed: tuple[str, ...]) -> str:

@@ -26,18 +26,23 @@ load() {
         # shellcheck source=/dev/null
         . "$here/lib/$part.sh" || return 1
     done
-    load_tellers "$here"
+    load_tellers "$here" "$1"
 }
 
-# load_tellers DIRECTORY: what only tells of a stop may be broken; the stop is done without it.
+# load_tellers DIRECTORY VERB: what only tells of a stop may be broken; the stop is done without it. Into TELLERS
+# the parts that are whole.
 load_tellers() {
-    local part
+    local part more=()
     spool_event() { :; }
     spool_once() { return 1; }
     certificate_units() { CERTIFICATE=(); }
-    for part in spool certificate; do
+    metrics_begin() { :; }
+    metrics_end() { :; }
+    [[ $2 != sentry ]] || more=(status arming metrics)
+    TELLERS=' '
+    for part in spool certificate "${more[@]}"; do
         # shellcheck source=/dev/null
-        . "$1/lib/$part.sh" 2>/dev/null
+        . "$1/lib/$part.sh" 2>/dev/null && TELLERS+="$part "
     done
     return 0
 }

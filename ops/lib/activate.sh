@@ -147,5 +147,4 @@ activate_show_not_contained() {
     tell 'Next: cut this host off the network or power it off. Then:'
     tell "  $0 status"
 }
-NOW_NEVER=999999999999999
 ACTIVATE_DEAF=

@@ -1,6 +1,8 @@
 # shellcheck shell=bash
 # Time that does not depend on the wall clock, and waiting without a process.
 
+NOW_NEVER=999999999999999 # ms, a deadline that does not come
+
 # clock_ms: into NOW_MS, ms since boot. /proc/uptime does not jump when somebody sets the clock.
 clock_ms() {
     local up rest

@@ -13,6 +13,7 @@ declare -gA CONFIG_DEFAULTS=(
     [QT_ESS_AFTER_REBOOT]=hold
     [QT_ESS_REQUIRE_REASON]=no
     [QT_ESS_DRILL_MAX_AGE]=8
+    [QT_ESS_METRICS_DIR]=/var/lib/prometheus/node-exporter
 )
 CONFIG_LARGEST=65536 # bytes
 declare -gA CONFIG=() CONFIG_LINE=()
@@ -81,6 +82,14 @@ config_check_word() {
     shift 2
     config_where "$file" "$key"
     name_in "$value" "$@" || config_fail "$WHERE" "$key=$value is not one of: $*"
+}
+
+# config_check_directory FILE KEY: an absolute path in plain characters (it is put into a unit), or nothing.
+config_check_directory() {
+    local value=${CONFIG[$2]}
+    config_where "$1" "$2"
+    [[ -z $value || ${#value} -le 200 && $value =~ ^(/[A-Za-z0-9_+@-][A-Za-z0-9._+@-]*)+$ ]] ||
+        config_fail "$WHERE" "$2=$value is not an absolute path of letters, digits and ._+@-"
 }
 
 # config_units FILE KEY: into UNITS, the list under KEY as full unit names.
@@ -170,6 +179,7 @@ config_check() {
     config_check_word "$file" QT_ESS_STOP_CATEGORY 0 1 || return 1
     config_check_word "$file" QT_ESS_AFTER_REBOOT hold clear || return 1
     config_check_word "$file" QT_ESS_REQUIRE_REASON yes no || return 1
+    config_check_directory "$file" QT_ESS_METRICS_DIR || return 1
     config_units "$file" QT_ESS_TRADING_UNITS || return 1
     TRADING=("${UNITS[@]}")
     config_units "$file" QT_ESS_MONITOR_UNITS || return 1

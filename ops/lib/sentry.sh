@@ -6,12 +6,15 @@ sentry() {
     local failed=0
     disk_answers || { failed=1 && journal 1 'sentry: the disk with the latch does not answer'; }
     sentry_cut_short || failed=1
-    if latch_is_set && ! enforce_release_running; then sentry_latched || failed=1; fi
-    sentry_mend_watch "$UNIT_PREFIX.path" || failed=1
-    sentry_mend_watch "$UNIT_PREFIX-halt.path" || failed=1
-    sentry_mend_watch "$UNIT_PREFIX-disk.path" || failed=1
+    if latch_is_set && ! enforce_release_running; then
+        # Before what may take until this round's end: while trading outlives its kill, that has to be known.
+        metrics_begin
+        sentry_latched || failed=1
+    fi
+    sentry_mend_watches || failed=1
     sentry_aftermath
     sentry_deliver
+    metrics_end
     return "$failed"
 }
 
@@ -97,10 +100,18 @@ sentry_second_look() {
     enforce_stop
 }
 
-# sentry_mend_watch PATH-UNIT: bring a path unit that stopped watching back.
+# sentry_mend_watches: bring the path units that stopped watching back.
+sentry_mend_watches() {
+    local unit failed=0
+    local -a watches=("$UNIT_PREFIX.path" "$UNIT_PREFIX-halt.path" "$UNIT_PREFIX-disk.path")
+    sd_show 'ActiveState' "${watches[@]}" || return 1
+    for unit in "${watches[@]}"; do
+        [[ ${UNIT_PROP["$unit.ActiveState"]:-} == active ]] || sentry_mend_watch "$unit" || failed=1
+    done
+    return "$failed"
+}
+
 sentry_mend_watch() {
-    sd_show 'ActiveState LoadState' "$1" || return 1
-    [[ ${UNIT_PROP["$1.ActiveState"]:-} != active ]] || return 0
     journal 2 "sentry: $1 was ${UNIT_PROP["$1.ActiveState"]:-unknown}; the flag was not being watched. Starting it."
     spool_event sentry-repair '' "what=$1 was ${UNIT_PROP["$1.ActiveState"]:-unknown}; started"
     sd reset-failed -- "$1"

@@ -13,16 +13,21 @@ status() {
         ((${#FINDINGS[@]} == 0)) || code=$EXIT_NOT_ARMED
         [[ -n $1 ]] || status_show_clear
     else
-        contain_begin 1
-        CONTAIN_DEADLINE=$NOW_NEVER
-        # A systemd that does not answer starts nothing.
-        sd_coming "${TRADING[@]}"
-        contain_look
-        ((${#SURVIVORS[@]} + ${#COMING[@]} == 0)) || code=$EXIT_NOT_CONTAINED
+        status_contained || code=$EXIT_NOT_CONTAINED
         [[ -n $1 ]] || status_show_latched
         [[ -z $1 || $code != 0 ]] || code=$EXIT_LATCHED
     fi
     return "$code"
+}
+
+# status_contained: true when no trading process lives or is about to. Into SURVIVORS and COMING those that do.
+status_contained() {
+    contain_begin 1
+    CONTAIN_DEADLINE=$NOW_NEVER
+    # A systemd that does not answer starts nothing.
+    sd_coming "${TRADING[@]}"
+    contain_look
+    ((${#SURVIVORS[@]} + ${#COMING[@]} == 0))
 }
 
 status_show_latched() {
@@ -66,8 +71,8 @@ status_show_clear() {
     fi
 }
 
-# status_findings: into FINDINGS every reason why the stop may not work. What systemd does not answer
-# is a finding: unknown is never armed.
+# status_findings: into FINDINGS every reason why the stop, or the next one, may not work; reads LATCH_STATE. What
+# systemd does not answer is a finding: unknown is never armed.
 status_findings() {
     FINDINGS=()
     [[ -z $CONFIG_NOTE ]] || FINDINGS+=("configuration: $CONFIG_NOTE")
@@ -155,35 +160,43 @@ status_check_files() {
     while IFS= read -r file; do
         FINDINGS+=("${file%%:*} is missing or was edited; mend: run install.sh again")
     done < <(LC_ALL=C timeout 5 sha256sum --quiet -c "$ESS_MANIFEST" 2>/dev/null | grep -E ': FAILED')
-    [[ ! -e $ESS_CONF ]] || cmp -s "$ESS_CONF" "$ESS_INSTALLED" ||
+    [[ ! -e $ESS_CONF ]] || config_same "$ESS_CONF" "$ESS_INSTALLED" ||
         FINDINGS+=("$ESS_CONF changed since the last install; mend: run install.sh again")
 }
 
 status_check_dirs() {
-    local dir
+    local dir seen
+    seen=$(stat -c '%u:%g %a %F %n' -- "$RUN_DIR" "$STATE_DIR" "$RUNTIME_DIR" 2>/dev/null)
     for dir in "$RUN_DIR" "$STATE_DIR" "$RUNTIME_DIR"; do
-        [[ "$(stat -c '%u:%g %a %F' -- "$dir" 2>/dev/null)" == '0:0 755 directory' ]] ||
+        [[ $'\n'$seen$'\n' == *$'\n'"0:0 755 directory $dir"$'\n'* ]] ||
             FINDINGS+=("$dir is not a directory of root:root, mode 0755; mend: systemd-tmpfiles --create")
     done
 }
 
 # status_check_release: a list of what ran outlives the latch only while a release is at work.
 status_check_release() {
-    [[ -e $RUNNING_FILE ]] && flock -n "$RELEASE_LOCK" true 2>/dev/null || return 0
+    [[ ${LATCH_STATE:-clear} == clear && -e $RUNNING_FILE ]] && flock -n "$RELEASE_LOCK" true 2>/dev/null || return 0
     FINDINGS+=('a release ended half-way, and the sentry will latch again; mend: ess_controller.sh deactivate')
 }
 
-status_check_drill() {
-    local key value epoch='' result=''
+# status_read_drill: into DRILL_EPOCH (s) and DRILL_RESULT, the last drill; empty when there was none.
+status_read_drill() {
+    local key value
+    DRILL_EPOCH='' DRILL_RESULT=''
     while IFS='=' read -r key value; do
-        case $key in epoch) epoch=$value ;; result) result=$value ;; esac
+        case $key in epoch) DRILL_EPOCH=$value ;; result) DRILL_RESULT=$value ;; esac
     done 2>/dev/null <"$DRILL_FILE"
+    [[ $DRILL_EPOCH =~ ^[0-9]{1,12}$ ]] || DRILL_EPOCH=''
+}
+
+status_check_drill() {
+    status_read_drill
     config_milli "${CONFIG[QT_ESS_DRILL_MAX_AGE]:-8}"
-    if [[ ! $epoch =~ ^[0-9]{1,12}$ ]]; then
+    if [[ -z $DRILL_EPOCH ]]; then
         FINDINGS+=('no drill was ever run here; mend: sudo ess drill')
-    elif [[ $result != PASS ]]; then
+    elif [[ $DRILL_RESULT != PASS ]]; then
         FINDINGS+=('the last drill FAILED; see: journalctl -u quantum-ess-drill, then: sudo ess drill')
-    elif ((EPOCHSECONDS - epoch > MILLI * 864 / 10 || epoch - EPOCHSECONDS > 86400)); then
-        FINDINGS+=("the last drill is $(((EPOCHSECONDS - epoch) / 86400)) days old; mend: sudo ess drill")
+    elif ((EPOCHSECONDS - DRILL_EPOCH > MILLI * 864 / 10 || DRILL_EPOCH - EPOCHSECONDS > 86400)); then
+        FINDINGS+=("the last drill is $(((EPOCHSECONDS - DRILL_EPOCH) / 86400)) days old; mend: sudo ess drill")
     fi
 }

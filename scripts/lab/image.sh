@@ -2,7 +2,7 @@
 # shellcheck disable=SC2310 # see lab.sh
 # Debian roots for labs: made once with debootstrap, kept under $LAB_DIR/images/SUITE-RECIPE, never written to again.
 
-IMAGE_PACKAGES=(systemd systemd-sysv dbus python3 python3-venv redis-server prometheus procps iproute2 sudo)
+IMAGE_PACKAGES=(systemd systemd-sysv dbus python3 python3-venv redis-server prometheus prometheus-node-exporter procps iproute2 sudo)
 
 # What would start by itself, disturb a test's timing and is no subject of one; and what, with all capabilities, would
 # reach the host's kernel.

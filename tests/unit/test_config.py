@@ -48,6 +48,7 @@ def test_defaults() -> None:
         after_reboot="hold",
         require_reason=False,
         drill_max_age_days=8,
+        metrics_dir="/var/lib/prometheus/node-exporter",
     )
 
 
@@ -91,6 +92,8 @@ def test_default_order_forgets_units_that_do_not_trade_here() -> None:
         ("QT_ESS_SETTLE=601", "ess.env:1: QT_ESS_SETTLE must be a number from 0 to 600"),
         ("QT_ESS_SETTLE=", "ess.env:1: QT_ESS_SETTLE must be a number from 0 to 600"),
         ("QT_ESS_AFTER_REBOOT=x", "ess.env:1: QT_ESS_AFTER_REBOOT must be hold or clear"),
+        ("QT_ESS_METRICS_DIR=/a/../b", "ess.env:1: QT_ESS_METRICS_DIR must be an absolute path"),
+        ("QT_ESS_METRICS_DIR=/a%n", "ess.env:1: QT_ESS_METRICS_DIR must be an absolute path"),
         ("QT_ESS_TRADING_UNITS=' '", "ess.env:1: QT_ESS_TRADING_UNITS names no unit"),
         (
             "QT_ESS_TRADING_UNITS=redis-*",
@@ -123,6 +126,7 @@ def test_no_file_and_no_end(tmp_path: Path) -> None:
 
 
 NAMES = st.from_regex(r"[a-z][a-z0-9:_-]{0,12}(@[a-z0-9]{1,3})?", fullmatch=True)
+ASCII = st.characters(codec="ascii")
 NUMBERS = {
     "QT_ESS_STOP_GRACE": (0, 1500),
     "QT_ESS_SETTLE": (0, 600_000),
@@ -134,6 +138,9 @@ WORDS = {
     "QT_ESS_AFTER_REBOOT": ("hold", "clear"),
     "QT_ESS_REQUIRE_REASON": ("yes", "no"),
 }
+DIRECTORIES = st.just("") | st.from_regex(
+    r"(/[\w+@-][\w.+@-]{0,9}){1,4}", fullmatch=True, alphabet=ASCII
+)
 
 
 @st.composite
@@ -153,6 +160,7 @@ def configurations(draw: st.DrawFn) -> config.Config:
         after_reboot=words["QT_ESS_AFTER_REBOOT"],
         require_reason=words["QT_ESS_REQUIRE_REASON"] == "yes",
         drill_max_age_days=numbers["QT_ESS_DRILL_MAX_AGE"],
+        metrics_dir=draw(DIRECTORIES),
     )
 
 
@@ -168,6 +176,7 @@ def written(known: config.Config) -> str:
         "QT_ESS_AFTER_REBOOT": known.after_reboot,
         "QT_ESS_REQUIRE_REASON": "yes" if known.require_reason else "no",
         "QT_ESS_DRILL_MAX_AGE": f"{known.drill_max_age_days:.3f}",
+        "QT_ESS_METRICS_DIR": known.metrics_dir,
     }
     return "".join(f'{key}="{value}"\n' for key, value in values.items())
 
@@ -178,7 +187,9 @@ def test_what_is_written_is_read(known: config.Config) -> None:
 
 
 VALUES = st.one_of(
-    st.sampled_from(("hold", "1", "1.5", "0.0001", "10000", "01", "yes", "a b", "a@*", "a[b]c")),
+    st.sampled_from(
+        ("hold", "1", "1.5", "0.0001", "10000", "01", "yes", "a b", "a@*", "a[b]c", "/a", "/a/.b")
+    ),
     st.lists(
         st.sampled_from(("a", "a.service", "b@*.service", "b@1", "q?", "[ab]x", "a@.service")),
         max_size=3,
