@@ -38,6 +38,10 @@ class Paths:
         # What somebody has to be told, as it stands, and how far each channel has got with it.
         self.cases = f"{own_state}/cases"
         self.deliveries = f"{own_state}/deliveries"
+        # In the directory that node_exporter reads (QT_ESS_METRICS_DIR): the sentry's, and ours.
+        self.sentry_metrics = "quantum_ess.prom"
+        self.event_metrics = "quantum_ess_events.prom"
+        self.metrics_lock = f"{own_run}/aftermath/metrics.lock"
         self.last_drill = f"{own_state}/last-drill"
         self.release_lock = f"{self.runtime_dir}/release.lock"
         self.releasing = f"{self.runtime_dir}/releasing"

@@ -15,7 +15,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from ess import event, journal, spool
-from ess.aftermath import case_store, course
+from ess.aftermath import case_store, course, figures
 from ess.audit import log as audit
 from ess.errors import AftermathError
 from ess.exits import ExitCode
@@ -40,6 +40,7 @@ def run(paths: Paths) -> ExitCode:
                 raise AftermathError(
                     f"events wait in {paths.spools[0]}: {what}", "is the disk full or read-only?"
                 ) from error
+            figures.refresh(paths)
     return ExitCode.DONE
 
 

@@ -10,20 +10,29 @@ import gzip
 import json
 import os
 import time
-from typing import IO, TYPE_CHECKING, cast
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from ess import regular
-from ess.audit import chain
+from ess.audit import chain, tally
 from ess.audit.chain import BrokenRecordError, Head
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from ess.paths import Paths
 
 _MODE = 0o640
-_HEAD_LARGEST = 4096
+_HEAD_LARGEST = 1 << 16
 _TAIL = 1 << 18  # bytes of the log that are looked through for what was recorded already
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What is kept beside the log: its last record, and what all of them add up to."""
+
+    head: Head
+    tally: tally.Tally
 
 
 class Log:
@@ -35,8 +44,10 @@ class Log:
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         self._descriptor = os.open(paths.audit, flags, _MODE)
         torn = self._cut_torn_line()
-        self.tail = self._read_tail()
-        self.head = _continue(self.tail, head(paths), paths)
+        # logrotate may come between a crash and this run; then another file has the last record.
+        self.tail = self._read_tail() or _last(paths)
+        self.head = _continue(self.tail, head(paths))
+        self.tally = self._catch_up()
         if torn:
             self.append({"event": "audit-repaired", "at": stamp(), "torn_bytes": torn})
 
@@ -49,7 +60,8 @@ class Log:
             raise OSError(f"{self._paths.audit}: only {written} of {len(line)} bytes were written")
         os.fsync(self._descriptor)
         self.head = new
-        _remember(self._paths, new)
+        self.tally = tally.add(self.tally, content)
+        _remember(self._paths, Remembered(new, self.tally))
         return new
 
     def close(self) -> None:
@@ -70,6 +82,17 @@ class Log:
             os.fsync(self._descriptor)
         return len(torn)
 
+    def _catch_up(self) -> tally.Tally:
+        """Add up what was written and not remembered: after a crash, one record."""
+        known = remembered(self._paths)
+        if known and known.head.seq == self.head.seq:
+            return known.tally
+        last = known or Remembered(Head(), tally.Tally())
+        found = tally.total(last.tally, _after(self._paths, last.head.seq, self.tail))
+        if self.head.seq:
+            _remember(self._paths, Remembered(self.head, found))
+        return found
+
     def _read_tail(self) -> list[chain.Record]:
         size = os.fstat(self._descriptor).st_size
         start = max(0, size - _TAIL)
@@ -84,8 +107,16 @@ class Log:
 def head(paths: Paths) -> Head | None:
     """Return the last record as it is remembered beside the log; None when it is not."""
     try:
-        found = json.loads(regular.read(paths.audit_head, _HEAD_LARGEST))
-        return Head(int(found["seq"]), str(found["hash"]))
+        return _head_in(_read_head(paths))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def remembered(paths: Paths) -> Remembered | None:
+    """Return what is kept beside the log; None when some of it is missing or damaged."""
+    try:
+        found = _read_head(paths)
+        return Remembered(_head_in(found), tally.decode(found["counts"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -104,7 +135,11 @@ def files(paths: Paths) -> list[str]:
 
 def lines(paths: Paths) -> Iterator[tuple[str, bytes]]:
     """Yield (`FILE:NUMBER`, line), oldest first. Raises OSError."""
-    for path in files(paths):
+    yield from _lines_of(files(paths))
+
+
+def _lines_of(chosen: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+    for path in chosen:
         with _opened(path) as file:
             for number, line in enumerate(file, start=1):
                 yield f"{path}:{number}", line
@@ -112,7 +147,12 @@ def lines(paths: Paths) -> Iterator[tuple[str, bytes]]:
 
 def records(paths: Paths) -> Iterator[chain.Record]:
     """Yield the records that can be read, oldest first. Raises OSError."""
-    for _, line in lines(paths):
+    for path in files(paths):
+        yield from _records_of(path)
+
+
+def _records_of(path: str) -> Iterator[chain.Record]:
+    for _, line in _lines_of([path]):
         with contextlib.suppress(BrokenRecordError):
             yield chain.record(line)
 
@@ -143,20 +183,19 @@ def _first_seq(path: str) -> int:
         return 0
 
 
-def _continue(tail: list[chain.Record], remembered: Head | None, paths: Paths) -> Head:
+def _continue(tail: list[chain.Record], remembered: Head | None) -> Head:
     """Return the head to go on from: the last that was written, whatever became of the file since.
 
     A crash leaves the log one record ahead of what is remembered, never behind it.
     """
-    ends = [chain.head_of(tail[-1])] if tail else []
-    if not ends:
-        for path in reversed(files(paths)):
-            ends = [chain.head_of(found) for found in _last_of(path)]
-            if ends:
-                break
     # Of two that claim the same place the remembered one counts: the log may have been edited.
-    heads = ([remembered] if remembered else []) + ends
+    heads = ([remembered] if remembered else []) + [chain.head_of(found) for found in tail[-1:]]
     return max(heads, key=lambda one: one.seq, default=Head())
+
+
+def _last(paths: Paths) -> list[chain.Record]:
+    """Return the last record of the newest file that has one."""
+    return next(filter(None, map(_last_of, reversed(files(paths)))), [])
 
 
 def _last_of(path: str) -> list[chain.Record]:
@@ -168,11 +207,36 @@ def _last_of(path: str) -> list[chain.Record]:
     return last
 
 
-def _remember(paths: Paths, new: Head) -> None:
+def _after(paths: Paths, seq: int, tail: list[chain.Record]) -> Iterator[chain.Record]:
+    """Yield the records that follow record `seq`, oldest first; reads no file that has none."""
+    if tail and tail[0]["seq"] <= seq + 1:
+        yield from (found for found in tail if found["seq"] > seq)
+        return
+    wanted: list[str] = []
+    for path in reversed(files(paths)):
+        wanted.insert(0, path)
+        if 0 < _first_seq(path) <= seq + 1:
+            break
+    for path in wanted:
+        # What logrotate left damaged counts for what can be read of it.
+        with contextlib.suppress(OSError, EOFError):
+            yield from (found for found in _records_of(path) if found["seq"] > seq)
+
+
+def _read_head(paths: Paths) -> Any:
+    return json.loads(regular.read(paths.audit_head, _HEAD_LARGEST))
+
+
+def _head_in(found: Any) -> Head:
+    return Head(int(found["seq"]), str(found["hash"]))
+
+
+def _remember(paths: Paths, new: Remembered) -> None:
     os.makedirs(os.path.dirname(paths.audit_head), mode=0o755, exist_ok=True)
     draft = f"{paths.audit_head}.new"
+    counts = tally.encode(new.tally)
     with open(draft, "w", encoding="ascii") as file:
-        json.dump({"seq": new.seq, "hash": new.hash}, file)
+        json.dump({"seq": new.head.seq, "hash": new.head.hash, "counts": counts}, file)
         file.flush()
         os.fsync(file.fileno())
     os.replace(draft, paths.audit_head)

@@ -3,6 +3,7 @@
 
 DISK_PATIENCE=500 # ms
 DISK_ASKER=
+DISK_HUNG=/run/quantum-ess/disk-hung
 
 # disk_answers: true when the disk with STATE_DIR does. Otherwise a child hangs there in our place, and what
 # belongs on that disk is kept under /run until it answers again.
@@ -37,4 +38,20 @@ disk_back() {
     rm -rf -- "$RUNTIME_DIR/no-disk"
     DISK_ASKER=
     paths_use_scope "$ESS_SCOPE"
+}
+
+# hung_note FILE PID: remember a child that hangs, deaf to SIGKILL, for the next round of the sentry.
+hung_note() {
+    { printf '%s\n' "$2" >"$1"; } 2>/dev/null
+}
+
+# hung_still FILE: true while that child hangs, its pid in HUNG_PID; one is enough. The pid alone may be somebody
+# else's by now.
+hung_still() {
+    local group=''
+    HUNG_PID=none
+    [[ -e $1 ]] || return 1
+    read -r HUNG_PID 2>/dev/null <"$1"
+    IFS= read -r -d '' group 2>/dev/null <"/proc/$HUNG_PID/cgroup"
+    [[ $group == */quantum-ess-sentry.service* ]]
 }

@@ -10,7 +10,7 @@ METRICS_CHILD=
 
 # metrics_begin: let the child begin, unless it did. Needs no answer, and no process where there are none left.
 metrics_begin() {
-    [[ -z ${DISK_ASKER:-} && -z $METRICS_CHILD ]] && contain_processes_left && ! metrics_hang || return 0
+    [[ -z ${DISK_ASKER:-} && -z $METRICS_CHILD ]] && contain_processes_left && ! hung_still "$METRICS_HUNG" || return 0
     exec {METRICS_FD}< <(metrics_round >/dev/null)
     METRICS_CHILD=$!
 }
@@ -24,16 +24,7 @@ metrics_end() {
     read -r -t "$METRICS_PATIENCE" -u "$METRICS_FD" _
     (($? > 128)) || return 0
     kill -KILL "$METRICS_CHILD"
-    { printf '%s\n' "$METRICS_CHILD" >"$METRICS_HUNG"; } 2>/dev/null
-}
-
-# metrics_hang: true while the child of an earlier round still hangs, deaf to SIGKILL; one is enough.
-metrics_hang() {
-    local pid='' group=''
-    [[ -e $METRICS_HUNG ]] || return 1
-    read -r pid 2>/dev/null <"$METRICS_HUNG"
-    IFS= read -r -d '' group 2>/dev/null <"/proc/${pid:-none}/cgroup"
-    [[ $group == */quantum-ess-sentry.service* ]]
+    hung_note "$METRICS_HUNG" "$METRICS_CHILD"
 }
 
 metrics_round() {

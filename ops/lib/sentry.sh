@@ -4,7 +4,7 @@
 
 sentry() {
     local failed=0
-    disk_answers || { failed=1 && journal 1 'sentry: the disk with the latch does not answer'; }
+    sentry_disk_answers || { failed=1 && journal 1 'sentry: the disk with the latch does not answer'; }
     sentry_cut_short || failed=1
     if latch_is_set && ! enforce_release_running; then
         # Before what may take until this round's end: while trading outlives its kill, that has to be known.
@@ -16,6 +16,18 @@ sentry() {
     sentry_deliver
     metrics_end
     return "$failed"
+}
+
+# sentry_disk_answers: as disk_answers, but who hung there in an earlier round and still does is answer enough.
+sentry_disk_answers() {
+    if hung_still "$DISK_HUNG"; then
+        DISK_ASKER=$HUNG_PID
+        disk_do_without
+        return 1
+    fi
+    disk_answers && return 0
+    hung_note "$DISK_HUNG" "$DISK_ASKER"
+    return 1
 }
 
 # sentry_aftermath: what waits in the spool is tried again. Without a fork when nothing waits.

@@ -1,0 +1,111 @@
+"""What the records of the audit log add up to. Pure.
+
+It is remembered beside the log, so that no figure changes when logrotate takes old records away.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+# A name becomes a label that anybody may read; whatever is no plain name is told as OTHER.
+_CHANNEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}", re.ASCII)
+_CHANNELS_MOST = 32
+OTHER = "other"
+_DIGITS_MOST = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Counts by channel for alerts; moments in s since the epoch, 0 when it never was.
+
+    `contained_ms`: of the last stop, from the flag to the last process dead; -1 when not known.
+    """
+
+    activations: int = 0
+    activated: float = 0.0
+    contained_ms: int = -1
+    sent: Mapping[str, int] = field(default_factory=dict)
+    failed: Mapping[str, int] = field(default_factory=dict)
+    given_up: Mapping[str, int] = field(default_factory=dict)
+    alert_failed: float = 0.0
+
+
+def add(tally: Tally, record: Mapping[str, object]) -> Tally:
+    """Return the tally with one record more."""
+    at = _moment(record)
+    match record.get("event"):
+        case "trip":
+            return replace(tally, activations=tally.activations + 1, activated=at)
+        case "contained":
+            return replace(tally, contained_ms=_milliseconds(record.get("took")))
+        case "alert-sent":
+            return replace(tally, sent=_one_more(tally.sent, record))
+        case "alert-failed":
+            return replace(tally, failed=_one_more(tally.failed, record), alert_failed=at)
+        case "alert-given-up":
+            return replace(tally, given_up=_one_more(tally.given_up, record), alert_failed=at)
+    return tally
+
+
+def total(tally: Tally, records: Iterable[Mapping[str, object]]) -> Tally:
+    """Return the tally with all of these records."""
+    for record in records:
+        tally = add(tally, record)
+    return tally
+
+
+def encode(tally: Tally) -> dict[str, object]:
+    """Return the tally for JSON."""
+    return asdict(tally)
+
+
+def decode(found: object) -> Tally:
+    """Return the tally that was encoded. Raises ValueError."""
+    if not isinstance(found, dict):
+        raise ValueError("no tally")
+    plain = Tally()
+    known: dict[str, object] = {}
+    for key, default in asdict(plain).items():
+        value = found.get(key, default)
+        known[key] = _counts(value) if isinstance(default, dict) else _number(value, default)
+    return Tally(**known)  # type: ignore[arg-type]
+
+
+def _one_more(counts: Mapping[str, int], record: Mapping[str, object]) -> dict[str, int]:
+    name = str(record.get("channel", ""))
+    if not _CHANNEL.fullmatch(name) or (name not in counts and len(counts) >= _CHANNELS_MOST):
+        name = OTHER
+    return {**counts, name: counts.get(name, 0) + 1}
+
+
+def _moment(record: Mapping[str, object]) -> float:
+    try:
+        return datetime.datetime.fromisoformat(str(record.get("at"))).timestamp()
+    except (ValueError, OverflowError):
+        return 0.0
+
+
+def _milliseconds(took: object) -> int:
+    text = str(took)
+    whole = text.isascii() and text.isdigit() and len(text) <= _DIGITS_MOST
+    return int(text) if whole else -1
+
+
+def _counts(value: object) -> dict[str, int]:
+    if isinstance(value, dict) and all(
+        isinstance(name, str) and type(count) is int for name, count in value.items()
+    ):
+        return value
+    raise ValueError("no counts")
+
+
+def _number(value: object, default: object) -> object:
+    if type(value) is type(default) or (type(value), type(default)) == (int, float):
+        return value
+    raise ValueError("no number")
