@@ -77,13 +77,18 @@ class Kernel:
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """What the file system says about our files and directories."""
+    """What the file system says about our files and directories.
+
+    `metrics_age`: s since the sentry wrote its file; None where none is expected, infinite where
+    there is none.
+    """
 
     files: Mapping[str, FileState]
     manifest_error: str
     directories: Mapping[str, str]
     drill: Drill
     left_running: bool
+    metrics_age: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,5 +92,6 @@ CATALOGUE: dict[str, tuple[Severity, str]] = {
     "cgroup-missing": (_E, "Processes cannot be found and killed reliably."),
     "cgroup-kill-missing": (_W, "Killing is slower: the kernel is older than 5.14."),
     "release-unfinished": (_E, "A release was broken off; the sentry will set the latch again."),
+    "metrics-stale": (_W, "Prometheus sees an old state of this host, or none."),
     "enforcer-missing": (_E, "Nothing kills what comes up while latched, but the gate stands."),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from ess.facts import FileState
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _DAY = 86400
 _SHOWN_STRAYS = 5
+_METRICS_OLD = 60  # s; the sentry comes every 10
 
 
 def latch_readable(facts: Facts, paths: Paths) -> Iterator[Finding]:
@@ -95,6 +97,18 @@ def drill(facts: Facts, paths: Paths) -> Iterator[Finding]:
     elif known and days > known.drill_max_age_days:
         message = f"the last drill was {days:.0f} days ago"
         yield Finding("drill-overdue", paths.last_drill, message, "sudo ess drill")
+
+
+def metrics(facts: Facts, paths: Paths) -> Iterator[Finding]:
+    """Yield it when the sentry runs and its file for node_exporter is old all the same."""
+    age = facts.disk.metrics_age
+    timer = facts.systemd.units.get(paths.sentry_timer, {})
+    if age is None or age <= _METRICS_OLD or timer.get("ActiveState") != "active":
+        return
+    known = facts.settings.current or facts.settings.installed
+    where = f"{known.metrics_dir if known else ''}/{paths.sentry_metrics}"
+    message = "is missing" if math.isinf(age) else f"was last written {age:.0f} s ago"
+    yield Finding("metrics-stale", where, message, f"sudo systemctl start {paths.sentry_unit}")
 
 
 def kernel(facts: Facts, paths: Paths) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import math
 import os
 import stat
 import time
@@ -58,7 +59,7 @@ def measure(paths: Paths, manager: Manager) -> Facts:
         settings=settings,
         systemd=systemd,
         kernel=_kernel(paths, systemd, trading),
-        disk=_disk(paths),
+        disk=_disk(paths, settings),
     )
 
 
@@ -124,7 +125,7 @@ def _commands(
     return {unit: commands(units[unit].get("ExecStart", "")) for unit in trading}
 
 
-def _disk(paths: Paths) -> Disk:
+def _disk(paths: Paths, settings: Settings) -> Disk:
     files, error = _manifest(paths)
     directories = (paths.run_dir, paths.state_dir, paths.runtime_dir)
     return Disk(
@@ -133,7 +134,31 @@ def _disk(paths: Paths) -> Disk:
         directories={path: _directory(path) for path in directories},
         drill=_drill(paths),
         left_running=_aside(lambda: b"1" if _left_running(paths) else b"0") == b"1",
+        metrics_age=_metrics_age(paths, settings),
     )
+
+
+def _metrics_age(paths: Paths, settings: Settings) -> float | None:
+    """Return how old the sentry's file for node_exporter is (s), None where it writes none."""
+    known = settings.current or settings.installed or config.default()
+    directory = f"{paths.root}{known.metrics_dir}"
+    if not known.metrics_dir:
+        return None
+    answer = _aside(lambda: _written(directory, paths.sentry_metrics).encode())
+    if answer is None:
+        return math.inf
+    return float(answer) if answer else None
+
+
+def _written(directory: str, name: str) -> str:
+    """Return the age of a file, or nothing when there is no directory for it."""
+    if not os.path.isdir(directory):
+        return ""
+    try:
+        status = os.lstat(f"{directory}/{name}")
+    except FileNotFoundError:
+        return "inf"
+    return str(time.time() - status.st_mtime) if stat.S_ISREG(status.st_mode) else "inf"
 
 
 def _manifest(paths: Paths) -> tuple[dict[str, FileState], str]:

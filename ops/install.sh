@@ -125,6 +125,7 @@ file_mode() {
 install_configuration() {
     [[ -e $DESTDIR$ESS_CONF ]] || render_put "$ESS_CONF" 0644 <"$ESS_ROOT/ops/ess.env" || return 1
     [[ -e $DESTDIR$ESS_AFTERMATH_CONF ]] || render_put "$ESS_AFTERMATH_CONF" 0600 <"$ESS_ROOT/ops/aftermath.env" || return 1
+    metrics_forget "${CONFIG[QT_ESS_METRICS_DIR]}"
     render_put "$ESS_INSTALLED" 0644 <"$DESTDIR$ESS_CONF"
 }
 
@@ -164,7 +165,9 @@ activate_units() {
     [[ -z $DESTDIR ]] || return 0
     systemd-sysusers /etc/sysusers.d/quantum-ess.conf
     systemd-tmpfiles --create /etc/tmpfiles.d/quantum-ess.conf || return 1
-    systemctl daemon-reload && systemctl --quiet enable "${WATCH[@]}" && systemctl restart "${WATCH[@]}"
+    systemctl daemon-reload && systemctl --quiet enable "${WATCH[@]}" && systemctl restart "${WATCH[@]}" || return 1
+    # What it writes may belong elsewhere now.
+    systemctl start --no-block quantum-ess-aftermath.service || :
 }
 
 # install_python: layer 2. Its failure leaves a working emergency stop.
@@ -236,6 +239,7 @@ run_uninstall() {
     fi
     [[ -r $DESTDIR$ESS_MANIFEST ]] || fail "nothing is installed here ($ESS_MANIFEST is missing)"
     [[ -n $DESTDIR ]] || systemctl --quiet disable --now "${WATCH[@]}" quantum-ess-canary.service
+    metrics_forget
     while IFS= read -r file; do
         rm -f -- "$DESTDIR$file"
         # /usr/local/bin and the like may be empty now, and are not ours.

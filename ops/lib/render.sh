@@ -80,13 +80,31 @@ render_reboot() {
     } | render_put /etc/tmpfiles.d/quantum-ess-reboot.conf 0644
 }
 
+# render_metrics: the aftermath may write where node_exporter looks, and to little else.
+render_metrics() {
+    local dir=${CONFIG[QT_ESS_METRICS_DIR]}
+    {
+        printf '# Written by quantum-ess from QT_ESS_METRICS_DIR=%s.\n[Service]\n' "$dir"
+        # Absent is no fault: most hosts have no node_exporter.
+        [[ -z $dir ]] || printf 'ReadWritePaths=-%s\n' "$dir"
+    } | render_put "$ESS_UNIT_DIR/quantum-ess-aftermath.service.d/metrics.conf" 0644
+}
+
+# metrics_forget [DIRECTORY]: take our files away from where the last installation put them, unless that is
+# DIRECTORY: what nobody writes anew would be taken for a dead sentry.
+metrics_forget() {
+    local dir
+    dir=$(config_load "$DESTDIR$ESS_INSTALLED" && printf '%s' "${CONFIG[QT_ESS_METRICS_DIR]}") || return 0
+    [[ -z $dir || $dir == "${1:-}" ]] || rm -f -- "$DESTDIR$dir"/quantum_ess{,_events}.prom
+}
+
 # render_configuration: everything that follows from CONFIG; gates of units that are no longer trading
 # units are removed.
 render_configuration() {
     local unit dir
     render_targets
     for unit in "${GATE_UNITS[@]}"; do render_gate "$unit" || return 1; done
-    render_halt quantum-ess-halt.target "${HALT_UNITS[@]}" && render_reboot || return 1
+    render_halt quantum-ess-halt.target "${HALT_UNITS[@]}" && render_reboot && render_metrics || return 1
     for dir in "$DESTDIR$ESS_UNIT_DIR"/*.service.d; do
         unit=${dir##*/}
         unit=${unit%.d}

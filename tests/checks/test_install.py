@@ -145,6 +145,33 @@ def test_reboot_setting_reaches_tmpfiles(installed: Root, setting: str, *, remov
     assert ("R! /var/lib/quantum-ess/ESS_ON" in lines) is removed
 
 
+METRICS = f"{UNITS}/quantum-ess-aftermath.service.d/metrics.conf"
+
+
+@pytest.mark.parametrize("directory", ["/var/lib/prometheus/node-exporter", "/srv/textfile", ""])
+def test_the_aftermath_may_write_metrics_where_they_belong(root: Root, directory: str) -> None:
+    assert root.install().returncode == 0
+    assert root.configure(f"QT_ESS_METRICS_DIR={directory}\n").returncode == 0
+    lines = [line for line in root.read(METRICS).splitlines() if line.startswith("ReadWrite")]
+    assert lines == ([f"ReadWritePaths=-{directory}"] if directory else [])
+    assert METRICS in root.read(f"{LIB}/manifest.sha256")
+
+
+@pytest.mark.parametrize("step", ["configure", "uninstall"])
+def test_metrics_that_nobody_writes_anew_are_taken_away(installed: Root, step: str) -> None:
+    old = installed.path / "var/lib/prometheus/node-exporter"
+    old.mkdir(parents=True)
+    for name in ("quantum_ess.prom", "quantum_ess_events.prom", "other.prom"):
+        (old / name).touch()
+    assert installed.configure("").returncode == 0
+    assert len(list(old.iterdir())) == 3
+    if step == "configure":
+        assert installed.configure("QT_ESS_METRICS_DIR=/srv/x\n").returncode == 0
+    else:
+        assert installed.install("--uninstall").returncode == 0
+    assert [path.name for path in old.iterdir()] == ["other.prom"]
+
+
 def test_own_configuration_survives_an_upgrade(installed: Root) -> None:
     mine = "QT_ESS_SETTLE=7\n"
     assert installed.configure(mine).returncode == 0

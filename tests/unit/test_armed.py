@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -176,6 +177,8 @@ CASES: dict[str, tuple[Facts, str]] = {
         "latch-unreadable",
     ),
     "release broken off": (with_part("disk", left_running=True), "release-unfinished"),
+    "metrics old": (with_part("disk", metrics_age=61), "metrics-stale"),
+    "metrics missing": (with_part("disk", metrics_age=math.inf), "metrics-stale"),
     "enforcer dead": (replace(healthy(), latch=State.LATCHED), "enforcer-missing"),
 }
 
@@ -199,6 +202,13 @@ def test_a_healthy_host_is_armed() -> None:
 
 def test_a_healthy_latched_host_has_no_finding() -> None:
     assert armed.findings(latched(healthy()), PATHS) == []
+
+
+def test_old_metrics_of_a_stopped_sentry_are_no_finding_of_their_own() -> None:
+    facts = with_unit(PATHS.sentry_timer, ActiveState="inactive", SubState="dead")
+    old = replace(facts, disk=replace(facts.disk, metrics_age=math.inf))
+    assert [finding.code for finding in armed.findings(old, PATHS)] == ["sentry-stopped"]
+    assert armed.findings(with_part("disk", metrics_age=59), PATHS) == []
 
 
 def test_a_silent_systemd_is_one_finding_and_never_armed() -> None:
