@@ -93,7 +93,9 @@ class Disk:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Everything measured, at one time (`now`, s since the epoch)."""
+    """Everything measured, at one time: `now`, s since the epoch; `monotonic`, s of the clock
+    that systemd's ...TimestampMonotonic tell in us.
+    """
 
     now: float
     latch: State
@@ -101,3 +103,4 @@ class Facts:
     systemd: Systemd
     kernel: Kernel
     disk: Disk
+    monotonic: float = 0.0

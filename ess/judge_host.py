@@ -103,7 +103,11 @@ def metrics(facts: Facts, paths: Paths) -> Iterator[Finding]:
     """Yield it when the sentry runs and its file for node_exporter is old all the same."""
     age = facts.disk.metrics_age
     timer = facts.systemd.units.get(paths.sentry_timer, {})
-    if age is None or age <= _METRICS_OLD or timer.get("ActiveState") != "active":
+    if age is None or timer.get("ActiveState") != "active":
+        return
+    runs = facts.monotonic - int(timer.get("ActiveEnterTimestampMonotonic", "0")) / 1e6
+    # After a boot it takes the sentry its 10 s.
+    if min(age, runs) <= _METRICS_OLD:
         return
     known = facts.settings.current or facts.settings.installed
     where = f"{known.metrics_dir if known else ''}/{paths.sentry_metrics}"

@@ -28,6 +28,7 @@ PROPERTIES = (
     "Id",
     "LoadState",
     "ActiveState",
+    "ActiveEnterTimestampMonotonic",
     "SubState",
     "Result",
     "UnitFileState",
@@ -55,6 +56,7 @@ def measure(paths: Paths, manager: Manager) -> Facts:
     trading = tripset.for_trip(paths).trading
     return Facts(
         now=time.time(),
+        monotonic=time.monotonic(),
         latch=latch.state(paths),
         settings=settings,
         systemd=systemd,

@@ -24,7 +24,7 @@ def test_files_stay_small() -> None:
     long = {
         relative(path): lines
         for path in below("ess", "ops", "scripts", "deploy")
-        if (lines := text(path).count("\n")) > LONGEST
+        if path.suffix != ".json" and (lines := text(path).count("\n")) > LONGEST
     }
     assert not long, f"more than {LONGEST} lines; give each duty its own file"
 

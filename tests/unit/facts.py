@@ -35,6 +35,7 @@ def own_unit(unit: str) -> dict[str, str]:
     return {
         "LoadState": "loaded",
         "ActiveState": "active" if watching else "inactive",
+        "ActiveEnterTimestampMonotonic": "1000000" if watching else "0",
         "SubState": "waiting" if watching else "dead",
         "Result": "success",
         "UnitFileState": "enabled" if watching else "static",
@@ -67,6 +68,7 @@ def healthy() -> Facts:
     )
     return Facts(
         now=NOW,
+        monotonic=1000.0,
         latch=State.CLEAR,
         settings=Settings(CONFIG, "", CONFIG),
         systemd=Systemd(

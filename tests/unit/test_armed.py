@@ -211,6 +211,12 @@ def test_old_metrics_of_a_stopped_sentry_are_no_finding_of_their_own() -> None:
     assert armed.findings(with_part("disk", metrics_age=59), PATHS) == []
 
 
+def test_after_a_boot_metrics_take_a_moment() -> None:
+    fresh = with_unit(PATHS.sentry_timer, ActiveEnterTimestampMonotonic="950000000")
+    missing = replace(fresh, disk=replace(fresh.disk, metrics_age=math.inf))
+    assert armed.findings(missing, PATHS) == []
+
+
 def test_a_silent_systemd_is_one_finding_and_never_armed() -> None:
     facts = replace(healthy(), systemd=replace(healthy().systemd, error="silent", units={}))
     found = armed.findings(facts, PATHS)

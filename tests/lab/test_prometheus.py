@@ -1,0 +1,270 @@
+"""Debian's node_exporter, Prometheus and promtool take our files, rules and dashboard."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.checks import dashboard
+from tests.lab import ground as g
+from tests.lab.rig import BRISK, CONTROLLER, arm
+from tests.lab.stack import TRADING_UNITS
+from tests.lab.test_events import await_kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.lab.lab import Lab
+
+INSTALLED = "/usr/local/lib/quantum-ess/ops/prometheus/quantum-ess.rules.yml"
+DIRECTORY = "/var/lib/prometheus/node-exporter"
+# The monitors of a lab have the usual ports.
+ADDRESS = "127.0.0.1:19090"
+EXPORTER = "127.0.0.1:19100"
+PROMETHEUS = f"""
+global: {{scrape_interval: 1s, evaluation_interval: 1s}}
+rule_files: [{INSTALLED}]
+scrape_configs: [{{job_name: node, static_configs: [{{targets: ["{EXPORTER}"]}}]}}]
+"""
+ASK = f"""
+import sys, urllib.parse, urllib.request
+where = "http://{ADDRESS}/api/v1/" + sys.argv[1]
+query = urllib.parse.urlencode(dict(pair.split("=", 1) for pair in sys.argv[2:]))
+print(urllib.request.urlopen(f"{{where}}?{{query}}", timeout=5).read().decode())
+"""
+
+# --- promtool: rules against made-up series, one a line, every 10 s from 0 on ---
+
+HEALTHY = {
+    "quantum_ess_active": "0x720",
+    "quantum_ess_armed": "1x720",
+    "quantum_ess_contained": "0x720",
+    "quantum_ess_spool_depth": "0x720",
+    "quantum_ess_last_drill_passed": "1x720",
+    "quantum_ess_last_drill_timestamp_seconds": "0x720",
+    "quantum_ess_drill_max_age_seconds": "691200x720",
+    "quantum_ess_sentry_timestamp_seconds": "0+10x720",
+}
+SENTRY = "quantum_ess_sentry_timestamp_seconds"
+FAILED = "quantum_ess_last_alert_failure_timestamp_seconds"
+STOPPED = {"quantum_ess_active": "1x720"}
+# What differs from a healthy host, when it is looked at, and the alerts that fire then.
+CASES: dict[str, tuple[dict[str, str], str, set[str]]] = {
+    "healthy": ({}, "1h", set()),
+    "stopped": ({**STOPPED, "quantum_ess_contained": "1x720"}, "1m", {"Active"}),
+    "a stop under way": (
+        {"quantum_ess_active": "0x30 1x690", "quantum_ess_contained": "0x31 1x690"},
+        "5m20s",
+        {"Active"},
+    ),
+    "not contained": (STOPPED, "1m", {"Active", "NotContained"}),
+    "disarmed": ({"quantum_ess_armed": "1x30 0x690"}, "7m", {"Disarmed"}),
+    "disarmed for a moment": ({"quantum_ess_armed": "1x30 0x3 1x690"}, "5m50s", set()),
+    "sentry dead": ({SENTRY: "0+10x30 300x690"}, "8m", {"SentryStale"}),
+    "sentry dead for a minute": ({SENTRY: "0+10x30 300x690"}, "6m", set()),
+    "sentry late": ({SENTRY: "-50+10x720"}, "10m", set()),
+    "clock ahead": ({SENTRY: "120+10x720"}, "10m", {"ClockAhead"}),
+    "clock a little ahead": ({SENTRY: "30+10x720"}, "10m", set()),
+    "drill failed": ({"quantum_ess_last_drill_passed": "0x720"}, "5m", {"DrillFailed"}),
+    "drill overdue": ({"quantum_ess_drill_max_age_seconds": "60x720"}, "5m", {"DrillOverdue"}),
+    "drill nearly overdue": ({"quantum_ess_drill_max_age_seconds": "300x720"}, "5m", set()),
+    "events wait": ({"quantum_ess_spool_depth": "3x720"}, "20m", {"SpoolNotDraining"}),
+    "events wait for a moment": ({"quantum_ess_spool_depth": "0x100 3x20 0x600"}, "20m", set()),
+    "events come and go": ({"quantum_ess_spool_depth": " ".join(["3x20 0"] * 36)}, "1h", set()),
+    "alert failed": ({FAILED: "600x720"}, "20m", {"AlertFailing"}),
+    "alert failed long ago": ({FAILED: "600x720"}, "1h", set()),
+    "host silent": (dict.fromkeys(HEALTHY, "_x720"), "1h", {"Absent"}),
+    "host went silent": (
+        {name: f"{values.split('x')[0]}x30 stale" for name, values in HEALTHY.items()},
+        "10m",
+        {"Absent", "Silent"},
+    ),
+    "host silent for a moment": (
+        {name: f"{values.split('x')[0]}x30 stale" for name, values in HEALTHY.items()},
+        "5m30s",
+        set(),
+    ),
+}
+
+
+def case(name: str, instances: dict[str, dict[str, str]]) -> dict[str, object]:
+    """Return a test of promtool: which alerts fire, however often."""
+    _, at, firing = CASES[name]
+    fired = [
+        {"labels": f'{{alertname="QuantumEss{alert}"}}', "value": 1} for alert in sorted(firing)
+    ]
+    expression = 'count by (alertname) (ALERTS{alertstate="firing"})'
+    return {
+        "name": name,
+        "interval": "10s",
+        "input_series": [
+            {"series": f'{metric}{{instance="{instance}", job="node"}}', "values": values}
+            for instance, series in instances.items()
+            for metric, values in series.items()
+        ],
+        "promql_expr_test": [{"expr": expression, "eval_time": at, "exp_samples": fired}],
+    }
+
+
+@pytest.mark.both_systemds
+def test_every_rule_fires_when_it_should_and_only_then(bare_lab: Lab) -> None:
+    bare_lab.write("/root/rules.yml", dashboard.RULES.read_text())
+    checked = bare_lab.exec("promtool", "check", "rules", "/root/rules.yml", timeout=30)
+    assert f"{len(dashboard.rules())} rules found" in checked.stdout
+    tests = [case(name, {"host": {**HEALTHY, **changed}}) for name, (changed, *_) in CASES.items()]
+    everything = {"rule_files": ["/root/rules.yml"], "evaluation_interval": "5s", "tests": tests}
+    bare_lab.write("/root/tests.yml", json.dumps(everything))
+    done = bare_lab.exec("promtool", "test", "rules", "/root/tests.yml", check=False, timeout=100)
+    assert done.returncode == 0, done.stdout + done.stderr
+    fired = set().union(*(firing for _, _, firing in CASES.values()))
+    assert {f"QuantumEss{alert}" for alert in fired} == set(dashboard.rules())
+
+
+@pytest.mark.both_systemds
+def test_one_silent_host_among_others_is_found(bare_lab: Lab) -> None:
+    """The absence of one host's series is hidden from absent() by those of another."""
+    bare_lab.write("/root/rules.yml", dashboard.RULES.read_text())
+    changed = {**HEALTHY, **CASES["host went silent"][0]}
+    one = case("host went silent", {"host": changed, "other": HEALTHY})
+    one["promql_expr_test"] = [
+        {
+            "expr": 'ALERTS{alertstate="firing"}',
+            "eval_time": "10m",
+            "exp_samples": [
+                {
+                    "labels": 'ALERTS{alertname="QuantumEssSilent", alertstate="firing",'
+                    ' instance="host", job="node", severity="critical"}',
+                    "value": 1,
+                }
+            ],
+        }
+    ]
+    everything = {"rule_files": ["/root/rules.yml"], "evaluation_interval": "5s", "tests": [one]}
+    bare_lab.write("/root/tests.yml", json.dumps(everything))
+    done = bare_lab.exec("promtool", "test", "rules", "/root/tests.yml", check=False, timeout=30)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+# --- the real things, on a host that trades ---
+
+
+@pytest.fixture
+def watched(guarded: Lab) -> Iterator[Lab]:
+    """An armed host whose node_exporter a Prometheus scrapes every second."""
+    lab = arm(guarded, settings=BRISK)
+    lab.write("/root/prometheus.yml", PROMETHEUS)
+    for name, command in {
+        "watch-exporter": (
+            f"prometheus-node-exporter --web.listen-address={EXPORTER}"
+            f" --collector.disable-defaults --collector.textfile"
+            f" --collector.textfile.directory={DIRECTORY}"
+        ),
+        "watch-prometheus": (
+            "prometheus --config.file=/root/prometheus.yml --storage.tsdb.path=/root/tsdb"
+            f" --web.listen-address={ADDRESS}"
+        ),
+    }.items():
+        # The exporter runs as anybody may: our files are readable for everybody.
+        user = "-p User=nobody " if name == "watch-exporter" else ""
+        lab.sh(f"systemd-run -q --unit={name} {user}{command}")
+    lab.wait_until(lambda: values(lab, "up == 1"), 30, "a scrape")
+    yield lab
+    lab.sh("systemctl stop watch-exporter watch-prometheus")
+
+
+def ask(lab: Lab, what: str, **query: str) -> Any:
+    """Return Prometheus' answer; None while it does not answer."""
+    argv = ("python3", "-I", "-c", ASK, what, *(f"{key}={value}" for key, value in query.items()))
+    done = lab.exec(*argv, check=False)
+    return json.loads(done.stdout)["data"] if done.returncode == 0 else None
+
+
+def values(lab: Lab, expression: str) -> list[float]:
+    """Return the values of what an expression yields now."""
+    answer = ask(lab, "query", query=expression) or {"result": []}
+    return [float(one["value"][1]) for one in answer["result"]]
+
+
+def firing(lab: Lab) -> set[str]:
+    found = ask(lab, "query", query='ALERTS{alertstate="firing"}') or {"result": []}
+    return {one["metric"]["alertname"].removeprefix("QuantumEss") for one in found["result"]}
+
+
+def record_alerts(lab: Lab) -> None:
+    """Have the audit log tell of an alert that came through, and of ones that did not."""
+    script = """
+from ess.audit import log
+from ess.paths import Paths
+audit = log.Log(Paths())
+for kind in ("alert-sent", "alert-failed", "alert-given-up"):
+    audit.append({"event": kind, "channel": "slack", "at": log.stamp()})
+"""
+    lab.exec("/opt/quantum-ess/venv/bin/python", "-I", "-c", script)
+    lab.systemctl("start", "quantum-ess-aftermath.service")
+
+
+@pytest.mark.both_systemds
+@pytest.mark.timeout(200)
+def test_the_latch_alerts_and_the_dashboard_shows(watched: Lab) -> None:
+    watched.wait_until(lambda: values(watched, "quantum_ess_armed == 1"), 20, "armed is scraped")
+    assert values(watched, "node_textfile_scrape_error") == [0]
+    assert {rule["health"] for rule in rules(watched)} <= {"ok", "unknown"}
+    assert firing(watched) == set()
+
+    watched.exec("touch", g.RUN_FLAG)
+    g.dead(watched, *TRADING_UNITS)
+    await_kind(watched, "contained")
+    watched.wait_until(lambda: "Active" in firing(watched), 25, "the alert for the latch fires")
+    watched.wait_until(lambda: values(watched, "quantum_ess_activations_total == 1"), 20)
+    assert 0 < values(watched, "quantum_ess_last_time_to_contained_seconds")[0] < 2
+
+    record_alerts(watched)
+    watched.wait_until(lambda: "AlertFailing" in firing(watched), 20, "failed alerts alert")
+    missing = [
+        (title, expression)
+        for title, expression in dashboard.expressions()
+        if not values(watched, expression)
+    ]
+    assert missing == []
+    assert {rule["health"] for rule in rules(watched)} == {"ok"}
+    assert firing(watched) == {"Active", "AlertFailing"}
+
+    watched.exec(CONTROLLER, "deactivate", "--all", timeout=30)
+    watched.wait_until(lambda: "Active" not in firing(watched), 25, "the alert ends")
+
+
+def rules(lab: Lab) -> list[dict[str, Any]]:
+    groups = (ask(lab, "rules") or {"groups": []})["groups"]
+    found = [rule for group in groups for rule in group["rules"]]
+    assert {rule["name"] for rule in found} == set(dashboard.rules())
+    return found
+
+
+@pytest.mark.timeout(300)
+def test_a_sentry_that_stops_alerts(watched: Lab) -> None:
+    watched.wait_until(lambda: values(watched, "quantum_ess_active == 0"), 20, "a scrape")
+    watched.systemctl("stop", "quantum-ess-sentry.timer")
+    watched.wait_until(lambda: firing(watched) == {"SentryStale"}, 160, "the stale rule fires")
+    done = watched.exec("ess", "doctor", "--json", check=False)
+    codes = {finding["code"] for finding in json.loads(done.stdout)["findings"]}
+    assert codes == {"sentry-stopped"}, "one cause, one finding"
+    watched.systemctl("start", "quantum-ess-sentry.timer")
+    watched.wait_until(lambda: firing(watched) == set(), 30, "the alert ends")
+
+
+@pytest.mark.timeout(200)
+def test_a_file_that_goes_alerts_and_the_doctor_says_so(watched: Lab) -> None:
+    watched.wait_until(lambda: values(watched, "quantum_ess_active == 0"), 20, "a scrape")
+    watched.sh(f"rm {DIRECTORY}/quantum_ess.prom; mkdir {DIRECTORY}/quantum_ess.prom")
+    watched.wait_until(lambda: firing(watched) == {"Absent", "Silent"}, 100, "silence alerts")
+    done = watched.exec("ess", "doctor", "--json")
+    codes = {finding["code"] for finding in json.loads(done.stdout)["findings"]}
+    assert codes == {"metrics-stale"}
+    words = "quantum_ess.prom cannot be written"
+    assert watched.journal("-t", "quantum-ess").count(words) == 1
+    # What the runbook says.
+    watched.sh(f"rm -rf {DIRECTORY}/quantum_ess.prom; systemctl start quantum-ess-sentry.service")
+    assert json.loads(watched.exec("ess", "doctor", "--json").stdout)["findings"] == []
+    watched.wait_until(lambda: firing(watched) == set(), 30, "the alerts end")
