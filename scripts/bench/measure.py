@@ -8,6 +8,7 @@ from functools import partial
 from commands import measure_commands, measure_idle
 from fleet import Fleet, hostile, well_behaved
 from methods import METHODS, stays_dead, touch_flag, undo
+from orders import measure_is_active
 from stopwatch import percentiles, until_dead_ms
 
 
@@ -49,6 +50,7 @@ def main() -> None:
     stops["4 well-behaved"] = measure_fleet(fleet, options.runs)
     commands = measure_commands(fleet, options.runs)
     result["command_ms"] = {name: percentiles(values) for name, values in commands.items()}
+    result["is_active_ns"] = measure_is_active()
     result["idle"] = measure_idle(options.idle)
     fleet.remove()
     for name, make, runs in (

@@ -32,6 +32,11 @@ def report(result: dict[str, Any]) -> str:
     lines.append(f"  {'':42}{'p50':>9}{'p99':>9}{'max':>9}{'runs':>6}")
     for name, row in result["command_ms"].items():
         lines.append(f"  {name:42}{figures(row)}")
+    lines.append("\nasking before an order, no flag there: ns")
+    columns = ("p50", "p99", "max", "runs")
+    lines.append(f"  {'':32}" + "".join(f"{column:>11}" for column in columns))
+    for name, row in result["is_active_ns"].items():
+        lines.append(f"  {name:32}" + "".join(f"{row[column]:>11.0f}" for column in columns))
     idle = result["idle"]
     lines.append(
         f"\narmed and idle for {idle['seconds']} s: {idle['processes']} processes of ours, "
