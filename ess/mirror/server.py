@@ -167,10 +167,19 @@ def _reported(address: Address) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def _closing(client: redis.Redis) -> Iterator[redis.Redis]:
+    """Close the connection at the end: close() of redis-py 5.0 leaves it to the collector."""
+    try:
+        yield client
+    finally:
+        client.connection_pool.disconnect()
+
+
+@contextlib.contextmanager
 def _master(address: Address) -> Iterator[redis.Redis]:
     if not address.service:
         host, port = address.hosts[0] if address.hosts else ("", 0)
-        with contextlib.closing(_client(address, host, port)) as client:
+        with _closing(_client(address, host, port)) as client:
             yield client
         return
     refusals = []
@@ -180,7 +189,7 @@ def _master(address: Address) -> Iterator[redis.Redis]:
         except Exception as error:  # noqa: BLE001 - as in _reported(); the next one may do better
             refusals.append(f"{named(*sentinel)}: {spoken(error, address)}")
             continue
-        with contextlib.closing(client):
+        with _closing(client):
             yield client
         return
     raise DeliveryError(f"no master of {address.service}: " + "; ".join(refusals))
@@ -188,7 +197,7 @@ def _master(address: Address) -> Iterator[redis.Redis]:
 
 def _ask(address: Address, sentinel: tuple[str, int]) -> redis.Redis:
     """Return a client of the master one Sentinel names; it may not have noticed that it changed."""
-    with contextlib.closing(_socket_client(*sentinel, address.sentinel_login, address.tls)) as one:
+    with _closing(_socket_client(*sentinel, address.sentinel_login, address.tls)) as one:
         answer = cast("Any", one.sentinel_get_master_addr_by_name(address.service))
     if not answer:
         raise redis.ConnectionError(f"knows no service {address.service}")
@@ -200,7 +209,7 @@ def _ask(address: Address, sentinel: tuple[str, int]) -> redis.Redis:
         if role != b"master":
             raise redis.ConnectionError(f"names {named(name, int(port))}, which is no master")
     except BaseException:
-        client.close()
+        client.connection_pool.disconnect()
         raise
     return client
 
