@@ -27,8 +27,7 @@ class Paths:
             self.state_dir = f"{own_state}/{scope}"
             stem = f"quantum-ess-{scope}"
 
-        self.run_flag = f"{self.run_dir}/ESS_ON"
-        self.var_flag = f"{self.state_dir}/ESS_ON"
+        self.run_flag, self.var_flag = f"{self.run_dir}/ESS_ON", f"{self.state_dir}/ESS_ON"
         self.running = f"{self.state_dir}/running"
         # Where events wait for the aftermath; the second when the disk takes nothing.
         self.spools = (f"{own_state}/spool", f"{own_run}/spool")
@@ -36,11 +35,9 @@ class Paths:
         self.audit_head = f"{own_state}/audit/head"
         self.aftermath_lock = f"{own_run}/aftermath/lock"
         # What somebody has to be told, as it stands, and how far each channel has got with it.
-        self.cases = f"{own_state}/cases"
-        self.deliveries = f"{own_state}/deliveries"
+        self.cases, self.deliveries = f"{own_state}/cases", f"{own_state}/deliveries"
         # In the directory that node_exporter reads (QT_ESS_METRICS_DIR): the sentry's, and ours.
-        self.sentry_metrics = "quantum_ess.prom"
-        self.event_metrics = "quantum_ess_events.prom"
+        self.sentry_metrics, self.event_metrics = "quantum_ess.prom", "quantum_ess_events.prom"
         self.metrics_lock = f"{own_run}/aftermath/metrics.lock"
         self.last_drill = f"{own_state}/last-drill"
         self.release_lock = f"{self.runtime_dir}/release.lock"

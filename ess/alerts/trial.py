@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING
 import click
 
 from ess import journal, process, spool
-from ess.aftermath import settings
+from ess.aftermath import channels, settings
 from ess.aftermath.channel import Case, DeliveryError, Phase
-from ess.alerts import channels
 from ess.console import Console
 from ess.errors import AftermathError
 from ess.exits import ExitCode
@@ -53,9 +52,8 @@ def run(paths: Paths, wanted: str | None, seconds: float = _PATIENCE) -> ExitCod
     Raises UsageError when no channel is called `wanted`.
     """
     console = Console()
-    configuration = settings.load(paths)
-    found, wrong = channels.configured(configuration)
-    problems = [*configuration.problems, *wrong]
+    every = channels.configured(settings.load(paths), paths)
+    found, problems = list(every.every), list(every.problems)
     if wanted is not None:
         found, problems = [_named(found, wanted, problems)], []
     for problem in problems:
@@ -78,8 +76,8 @@ def deliver(paths: Paths, name: str) -> ExitCode:
 
     Raises AftermathError when it was not delivered, UsageError when there is no such channel.
     """
-    found, problems = channels.configured(settings.load(paths))
-    channel = _named(found, name, problems)
+    every = channels.configured(settings.load(paths), paths)
+    channel = _named(every.every, name, every.problems)
     now = time.time_ns() // 1000
     facts = {"host": os.uname().nodename, "operator": operator(), "source": "ess alert test"}
     try:

@@ -46,6 +46,7 @@ class World:
     """`directory` is where the servers find what to answer and leave what they got."""
 
     def __init__(self, directory: Path, pid: int) -> None:
+        self.network = Path(f"/proc/{pid}/ns/net").readlink()
         self._directory = directory
         self._pid = pid
 
