@@ -171,6 +171,8 @@ def test_what_talks_to_the_network_cannot_release_the_latch(desk: Lab) -> None:
         "quantum-ess-deliver.service.d/attack.conf",
         "[Service]\nExecStart=\nExecStart=/usr/local/bin/attack.sh\n",
     )
+    # One that still runs would take the start for its own.
+    desk.systemctl("stop", "quantum-ess-deliver.path", "quantum-ess-deliver.service")
     desk.systemctl("start", "quantum-ess-deliver.service", check=False)
     assert desk.read(out) == "ran\n"
     g.assert_contained(desk, "quantum-execution.service")

@@ -51,7 +51,7 @@ def test_the_file_follows_the_latch(armed: Lab) -> None:
     assert abs(before["quantum_ess_sentry_timestamp_seconds"] - time.time()) < 60
     assert before['quantum_ess_info{version="0.1.0"}'] == 1
     assert armed.sh(f"stat -c %a:%U {FILE}").stdout == "644:root\n"
-    assert armed.sh(f"ls -A {DIRECTORY}").stdout.split() == ["quantum_ess.prom"]
+    assert "quantum_ess.prom" in armed.sh(f"ls -A {DIRECTORY}").stdout.split()
 
     armed.exec("touch", g.RUN_FLAG)
     g.dead(armed, *TRADING_UNITS)
@@ -111,10 +111,10 @@ def test_disarmed_and_armed_are_told_once_each(armed: Lab) -> None:
     await_kind(armed, "armed", known + 1)
     assert len(of_kind(armed, "disarmed")) == 1
     assert len(of_kind(armed, "armed")) == known + 1
-    words = "DISARMED: a stop may not work: quantum-execution.service has no gate"
-    armed.wait_until(
-        lambda: words in armed.journal("-t", "quantum-ess"), what="the journal says so"
-    )
+    lines = armed.journal("-t", "quantum-ess").splitlines()
+    told = [line for line in lines if "DISARMED: a stop may not work: " in line]
+    assert len(told) == 1
+    assert "quantum-execution.service has no gate" in told[0]
 
 
 def await_kind_list(lab: Lab, kind: str) -> list[dict[str, object]]:
