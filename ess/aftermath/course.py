@@ -72,7 +72,7 @@ def _stopped(cases: Mapping[str, Case], event: Event, host: str, count: int) -> 
         if event.kind == "trip" and key in event.fields
     }
     if event.kind == "trip":
-        return [replace(known, facts={**known.facts, **said})]
+        return [replace(known, count=count, facts={**known.facts, **said})]
     phase = Phase.CONTAINED if event.kind == "contained" else Phase.NOT_CONTAINED
     found = {key: event.fields[key] for key in ("took", "alive") if key in event.fields}
     return [replace(known, phase=phase, changed=event.us, facts={**known.facts, **found})]

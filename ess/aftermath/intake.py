@@ -73,7 +73,7 @@ def _take_all(paths: Paths) -> None:
                 if seen is _Seen.NEVER:
                     log.append(content(one))
                 if seen is not _Seen.ELSEWHERE:
-                    _put_down(paths, one)
+                    _put_down(paths, one, log.tally.activations)
                 spool.done(path)
             if log.head.seq > before:
                 journal.checkpoint(log.head.seq, log.head.hash)
@@ -81,11 +81,11 @@ def _take_all(paths: Paths) -> None:
             return
 
 
-def _put_down(paths: Paths, one: Event) -> None:
+def _put_down(paths: Paths, one: Event, count: int) -> None:
     """Bring the cases up to date, before the event is forgotten."""
     with case_store.locked(paths):
         cases = case_store.load(paths)
-        for case in course.advance(cases, one, os.uname().nodename, 0):
+        for case in course.advance(cases, one, os.uname().nodename, count):
             case_store.put(paths, case)
             cases[case.id] = case
         for old in course.superseded(cases):

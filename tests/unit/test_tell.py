@@ -309,6 +309,15 @@ def test_an_event_that_is_recorded_from_another_file_brings_no_case_back(paths: 
     assert case_store.load(paths) == {}
 
 
+def test_an_alert_says_which_activation_of_this_host_it_is(paths: Paths) -> None:
+    """The audit counts them; the case once said 0 every time."""
+    for activation in ("a", "b", "c"):
+        drop(paths, "trip", activation, reason="x")
+        drop(paths, "contained", activation, took="5")
+        intake.run(paths)
+    assert {one.id: one.count for one in case_store.load(paths).values()} == {"c": 3}
+
+
 def test_a_delivery_is_recorded_once(paths: Paths) -> None:
     for number in range(3):
         name = f"{number:016d}-1-1"
