@@ -111,7 +111,10 @@ copy_files() {
     while IFS= read -r file; do
         render_put "$ESS_LIB/$file" "$(file_mode "$file")" <"$ESS_ROOT/$file" || return 1
     done < <(cd -- "$ESS_ROOT" && find ops deploy scripts/proof_ess.sh scripts/proof -type f 2>/dev/null)
-    sed -n 's/^__version__ = "\(.*\)"$/\1/p' "$ESS_ROOT/ess/__init__.py" | render_put "$ESS_LIB/version" 0644 || return 1
+    # Sources without the Python part tell no version.
+    if [[ -r $ESS_ROOT/ess/__init__.py ]]; then
+        sed -n 's/^__version__ = "\(.*\)"$/\1/p' "$ESS_ROOT/ess/__init__.py" | render_put "$ESS_LIB/version" 0644 || return 1
+    fi
     render_put /usr/local/bin/ess 0755 <"$ESS_ROOT/ops/ess_wrapper.sh" || return 1
     for file in RUNBOOK.md README.md; do
         [[ ! -e $ESS_ROOT/$file ]] || render_put "$DOC_DIR/$file" 0644 <"$ESS_ROOT/$file" || return 1
