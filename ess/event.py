@@ -30,6 +30,7 @@ EVENTS = (
     "trip",
     "contained",
     "not-contained",
+    "denied",
     "killed",
     "release-begun",
     "release-finished",

@@ -95,7 +95,7 @@ class _Release:
         self._said = {"operator": operator(), "reason": reason, "units": " ".join(units)}
         self._activation = latch.read(self._paths).get("id", "")
         self._tell("begun")
-        journal.notice(f"=== ESS DEACTIVATION INITIATED === {who}")
+        journal.notice(f"=== ESS DEACTIVATION INITIATED === {who}", self._about("begun"))
         try:
             self._remove_flags()
             self._await_armed()
@@ -113,7 +113,7 @@ class _Release:
         with contextlib.suppress(OSError):
             os.unlink(self._paths.running)
         self._tell("finished")
-        journal.notice(f"=== ESS DEACTIVATED === {who}")
+        journal.notice(f"=== ESS DEACTIVATED === {who}", self._about("finished"))
         self._console.out("ESS STATUS: INACTIVE")
         self._console.out(f"Released. Started:{plan.listed(units)}")
         self._console.out("Next: see that the stop is armed: ess status")
@@ -129,6 +129,9 @@ class _Release:
         # A disk that hangs holds up no release, and above all no new stop.
         with contextlib.suppress(OSError):
             bounded.call(put, _TELLING)
+
+    def _about(self, how: str) -> journal.About:
+        return journal.About(f"release-{how}", self._activation)
 
     def _remove_flags(self) -> None:
         """Remove both flags; the marker keeps the enforcer from putting them back.
@@ -187,7 +190,8 @@ class _Release:
 
     def _stopped_by_others(self) -> ExitCode:
         self._end_marker()
-        journal.error("=== ESS DEACTIVATION ABORTED: the latch was set again ===")
+        said = "=== ESS DEACTIVATION ABORTED: the latch was set again ==="
+        journal.error(said, self._about("failed"))
         self._console.error("release stopped: somebody or something has set the latch again")
         why = "the flag was set during a release"
         receipt = latch.set_latch(self._paths, latch.note("flag", why, "", by="unknown"))
@@ -198,7 +202,8 @@ class _Release:
     def _latch_again(self, why: str) -> ExitCode:
         receipt = latch.set_latch(self._paths, latch.note("release", why, ""))
         self._end_marker()
-        journal.error(f"=== ESS DEACTIVATION FAILED: {why}; latched again ===")
+        said = f"=== ESS DEACTIVATION FAILED: {why}; latched again ==="
+        journal.error(said, self._about("failed"))
         self._console.error(f"release failed: {text.clean(why)}; the latch is set again")
         code = self._verify(receipt)
         self._tell("failed", why=why)

@@ -38,7 +38,8 @@ load_tellers() {
     certificate_units() { CERTIFICATE=(); }
     metrics_begin() { :; }
     metrics_end() { :; }
-    [[ $2 != sentry ]] || more=(status arming metrics)
+    denied_tell() { :; }
+    [[ $2 != sentry ]] || more=(status arming metrics denied)
     TELLERS=' '
     for part in spool certificate "${more[@]}"; do
         # shellcheck source=/dev/null
@@ -139,13 +140,18 @@ main() {
 }
 
 run_verb() {
+    local code
     [[ $1 == status || $1 == doctor ]] || require_root "$1" || exit
     case $1 in
         activate) activate "$OPT_SOURCE" "$OPT_REASON" "$OPT_CATEGORY" ;;
         deactivate) release "$OPT_REASON" "$OPT_YES" "$OPT_WHICH" ;;
         status | doctor) status "$OPT_QUIET" ;;
-        enforce) enforce ;;
-        sentry) sentry ;;
+        enforce | sentry)
+            "$1"
+            code=$?
+            say_wait
+            return "$code"
+            ;;
     esac
 }
 

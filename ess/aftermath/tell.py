@@ -72,14 +72,15 @@ class Turn:
             return
         state = delivery.succeeded(state, clean(answer))
         delivery_store.put(self._paths, case, self._name, state)
-        journal.notice(f"{self._name}: told of {wanted}: {state.answer}")
+        journal.notice(f"{self._name}: told of {wanted}: {state.answer}", _about(case, state))
         self._report(case, state)
 
     def _failed(self, case: Case, state: delivery.State, why: str) -> None:
         give_up = self._settings.seconds("QT_ESS_ALERT_GIVE_UP")
         state = delivery.failed(state, clean(why), give_up, now())
         delivery_store.put(self._paths, case, self._name, state)
-        journal.error(f"{self._name}: not told of {state.trying}: {state.answer}")
+        said = f"{self._name}: not told of {state.trying}: {state.answer}"
+        journal.error(said, _about(case, state))
         self._report(case, state)
 
     def _report(self, case: Case, state: delivery.State) -> None:
@@ -105,6 +106,10 @@ class Turn:
             mirror.keep(latched[-1])
         except DeliveryError as error:
             journal.error(f"{self._name}: {error}")
+
+
+def _about(case: Case, state: delivery.State) -> journal.About:
+    return journal.About(state.report, case.id)
 
 
 def want(case: Case, name: str, channels: Channels, settings: Settings) -> delivery.Want:

@@ -31,11 +31,11 @@ arming_tell() {
     if [[ $now == "$ARMING_TOLD" ]]; then
         arming_keep "$now" ''
     elif [[ $now == armed ]]; then
-        journal 5 'ARMED: the stop is ready'
+        journal 5 'ARMED: the stop is ready' EVENT=armed
         arming_event armed
         arming_keep "$now" ''
     elif [[ -n $ARMING_SEEN && ($ARMING_TOLD == @(|armed) || $now == "$ARMING_SEEN") ]]; then
-        journal 2 "DISARMED: a stop may not work: $what"
+        journal 2 "DISARMED: a stop may not work: $what" EVENT=disarmed
         arming_event disarmed "what=$what"
         arming_keep "$now" ''
     else

@@ -123,7 +123,7 @@ contain_note_pids() {
 contain_cut() {
     [[ -z ${CUT[$1]:-} ]] || return 0
     CUT[$1]=1
-    journal 1 "$1 SURVIVES SIGKILL: cutting it off the network. Reboot this host if it does not go away."
+    journal 1 "$1 SURVIVES SIGKILL: cutting it off the network. Reboot this host if it does not go away." "UNIT=$1"
     {
         mkdir -p -- "$CUT_DIR" && : >"$CUT_DIR/$1"
         sd set-property --runtime -- "$1" IPAddressDeny=any

@@ -50,7 +50,8 @@ enforce_begin() {
     enforce_backdate
     ((CONTAIN_DEADLINE -= CONTAIN_BEGAN - ENFORCE_GRACE_FROM))
     enforce_report stopping
-    journal 1 "=== ESS ACTIVATION INITIATED === (${LATCH[source]:-flag}, ${LATCH[operator]:-unknown}: ${LATCH[reason]:-no reason written})"
+    enforce_activation
+    journal 1 "=== ESS ACTIVATION INITIATED === (${LATCH[source]:-flag}, ${LATCH[operator]:-unknown}: ${LATCH[reason]:-no reason written})" EVENT=trip
     [[ -z $CONFIG_NOTE ]] || journal 3 "configuration not usable: $CONFIG_NOTE"
 }
 
@@ -101,7 +102,8 @@ enforce_stop() {
         if [[ -z $complained ]] && ((NOW_MS - CONTAIN_BEGAN > 5000)); then
             complained=1
             enforce_report not-contained
-            journal 0 "=== NOT CONTAINED after 5 s: ${SURVIVORS[*]} still alive; still killing. Cut the host's network or power. ==="
+            journal 0 "=== NOT CONTAINED after 5 s: ${SURVIVORS[*]} still alive; still killing. Cut the host's network or power. ===" \
+                EVENT=not-contained "${SURVIVORS[@]/#/UNIT=}"
             # Under a fork bomb the killing must not wait for a process that tells of it.
             ! contain_processes_left || enforce_tell not-contained "alive=${SURVIVORS[*]}"
         fi
@@ -116,11 +118,17 @@ enforce_stop() {
         # shellcheck disable=SC2004 # an associative array
         name_is_pattern "$unit" || CONTAIN_SEEN[$unit]=1
     done
-    for unit in "${!CONTAIN_SEEN[@]}"; do
-        journal 5 "Stopping $unit${KILLED[$unit]:+ (killed)}"
-    done
-    journal 1 "=== ESS ACTIVATED - TRADING STOPPED === ($ms ms)"
+    ! say_has_room || say_child enforce_say_contained "$ms"
     enforce_tell contained "took=$ms"
+}
+
+# enforce_say_contained MS: one line a unit, and the last one after them. Waits for the journal.
+enforce_say_contained() {
+    local unit
+    for unit in "${!CONTAIN_SEEN[@]}"; do
+        say_line 5 "Stopping $unit${KILLED[$unit]:+ (killed)}" EVENT=contained "UNIT=$unit"
+    done
+    say_line 1 "=== ESS ACTIVATED - TRADING STOPPED === ($1 ms)" EVENT=contained
 }
 
 # enforce_tell EVENT [KEY=VALUE...]: the event and, before it, the trip; once an activation, and only when the
@@ -179,7 +187,7 @@ enforce_watch() {
         snapshot_keep
         if ((${#SURVIVORS[@]} && NOW_MS - last >= ENFORCE_LOG_EVERY)); then
             last=$NOW_MS
-            journal 2 "killed while latched: ${SURVIVORS[*]}"
+            journal 2 "killed while latched: ${SURVIVORS[*]}" EVENT=killed "${SURVIVORS[@]/#/UNIT=}"
             enforce_tell_kill
             { sd stop --no-block -- "${SURVIVORS[@]}"; } </dev/null >/dev/null 2>&1 &
         fi
@@ -215,7 +223,8 @@ enforce_hold() {
     # The same command may be about to remove the other one.
     [[ -z $both ]] || ! latch_is_set || pause $((ENFORCE_BY_HAND / 1000000))
     if [[ -n $both ]] && ! latch_is_set && enforce_removed_by_hand; then
-        journal 1 '=== latch removed by hand: both flags were deleted at once. Trading stays down until started. ==='
+        journal 1 '=== latch removed by hand: both flags were deleted at once. Trading stays down until started. ===' \
+            EVENT=release-finished
         rm -f -- "$RUNNING_FILE"
         enforce_tell_by_hand
         return 1

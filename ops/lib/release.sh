@@ -28,8 +28,8 @@ release() {
     release_ready && release_contained && release_choose "$which" && release_permission "$reason" "$yes" || return "$EXIT_RELEASE_FAILED"
     operator_name
     enforce_content
-    RELEASE_ID=${LATCH[id]:-}
-    journal 5 "=== ESS DEACTIVATION INITIATED === ($OPERATOR: $RELEASE_REASON)"
+    ACTIVATION=${LATCH[id]:-}
+    journal 5 "=== ESS DEACTIVATION INITIATED === ($OPERATOR: $RELEASE_REASON)" EVENT=release-begun
     release_tell begun
     trap 'release_interrupted' INT TERM HUP QUIT
     release_flags && release_wait_armed && release_start && release_done
@@ -219,7 +219,7 @@ release_armed() {
 # release_still_clear: false, and trading is down again, when somebody else has set the latch meanwhile.
 release_still_clear() {
     latch_is_set || return 0
-    journal 1 '=== ESS DEACTIVATION ABORTED: the latch was set again ==='
+    journal 1 '=== ESS DEACTIVATION ABORTED: the latch was set again ===' EVENT=release-failed
     release_tell failed 'the latch was set again'
     complain 'release stopped: somebody or something has set the latch again'
     release_stop
@@ -232,7 +232,7 @@ release_again() {
 }
 
 release_fail() {
-    journal 1 "=== ESS DEACTIVATION FAILED: $1; latching again ==="
+    journal 1 "=== ESS DEACTIVATION FAILED: $1; latching again ===" EVENT=release-failed
     release_tell failed "$1"
     latch_content release "$1" 1 "$OPERATOR"
     complain "release failed: $1; latching again"
@@ -252,7 +252,7 @@ release_stop() {
 
 # release_tell HOW [WHY]: HOW is begun, finished or failed.
 release_tell() {
-    spool_event "release-$1" "$RELEASE_ID" "operator=$OPERATOR" "reason=$RELEASE_REASON" "units=${RELEASE_SET[*]}" ${2:+"why=$2"}
+    spool_event "release-$1" "$ACTIVATION" "operator=$OPERATOR" "reason=$RELEASE_REASON" "units=${RELEASE_SET[*]}" ${2:+"why=$2"}
 }
 
 release_refused_by_signal() {
@@ -274,7 +274,7 @@ release_interrupted() {
 release_done() {
     trap '' INT TERM HUP QUIT
     rm -f -- "$RUNNING_FILE"
-    journal 5 "=== ESS DEACTIVATED === ($OPERATOR: $RELEASE_REASON)"
+    journal 5 "=== ESS DEACTIVATED === ($OPERATOR: $RELEASE_REASON)" EVENT=release-finished
     release_tell finished
     tell "${BOLD}ESS STATUS: INACTIVE${PLAIN}"
     release_tell_units 'Released. Started:' "${RELEASE_STARTED[@]}"

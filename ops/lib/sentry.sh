@@ -10,6 +10,7 @@ sentry() {
         # Before what may take until this round's end: while trading outlives its kill, that has to be known.
         metrics_begin
         sentry_latched || failed=1
+        denied_tell
     fi
     sentry_mend_watches || failed=1
     sentry_aftermath
@@ -59,7 +60,7 @@ sentry_cut_short() {
     [[ -e $RUNNING_FILE ]] && ! latch_is_set && ! sentry_enforcer_runs || return 0
     { exec {lock}>>"$RELEASE_LOCK"; } 2>/dev/null || return 1
     if flock -n "$lock" && [[ -e $RUNNING_FILE ]] && ! latch_is_set; then
-        journal 1 '=== a release ended half-way (killed, or the power went): latching again ==='
+        journal 1 '=== a release ended half-way (killed, or the power went): latching again ===' EVENT=sentry-repair
         spool_event sentry-repair '' 'what=a release was cut short; latched again'
         rm -f -- "$RELEASING"
         latch_content sentry 'a release was cut short' '' sentry
@@ -82,7 +83,7 @@ sentry_latched() {
     fi
     # A release may have gone through meanwhile, and the enforcer takes its start for a trip.
     latch_is_set || return 0
-    journal 1 'sentry: the latch is set and no enforcer runs; starting it'
+    journal 1 'sentry: the latch is set and no enforcer runs; starting it' EVENT=sentry-repair
     spool_event sentry-repair '' 'what=no enforcer ran; started'
     sd reset-failed "$UNIT_PREFIX-trigger.service" "$UNIT_PREFIX-halt.target"
     sd start --no-block "$UNIT_PREFIX-halt.target"
@@ -105,7 +106,7 @@ sentry_second_look() {
     contain_begin 0
     contain_look
     ((${#SURVIVORS[@]})) || return 0
-    journal 1 "sentry: the enforcer left ${SURVIVORS[*]} alive; killed from here"
+    journal 1 "sentry: the enforcer left ${SURVIVORS[*]} alive; killed from here" "${SURVIVORS[@]/#/UNIT=}"
     sd kill -s CONT "$UNIT_PREFIX-trigger.service"
     sd thaw "$UNIT_PREFIX-trigger.service"
     sd stop --no-block -- "${SURVIVORS[@]}"
@@ -124,7 +125,7 @@ sentry_mend_watches() {
 }
 
 sentry_mend_watch() {
-    journal 2 "sentry: $1 was ${UNIT_PROP["$1.ActiveState"]:-unknown}; the flag was not being watched. Starting it."
+    journal 2 "sentry: $1 was ${UNIT_PROP["$1.ActiveState"]:-unknown}; the flag was not being watched. Starting it." EVENT=sentry-repair "UNIT=$1"
     spool_event sentry-repair '' "what=$1 was ${UNIT_PROP["$1.ActiveState"]:-unknown}; started"
     sd reset-failed -- "$1"
     sd start -- "$1" && return 0

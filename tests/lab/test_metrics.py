@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.lab import ground as g
 from tests.lab.rig import BRISK, CONF, CONTROLLER, INSTALL, SENTRY, arm
 from tests.lab.stack import TRADING_UNITS
-from tests.lab.test_events import await_kind, of_kind
+from tests.lab.test_events import records
 
 if TYPE_CHECKING:
     from tests.lab.lab import Lab
@@ -21,11 +21,24 @@ LIB = "/usr/local/lib/quantum-ess/ops/lib"
 GATE = "/etc/systemd/system/quantum-execution.service.d/zz-quantum-ess.conf"
 UNDEAD = "quantum-undead.service"
 SENTRY_TIMER = "quantum-ess-sentry.timer"
+BEGAN = "/var/lib/began"
 
 
 @pytest.fixture
 def armed(guarded: Lab) -> Lab:
+    guarded.sh(f"date -u +%FT%T >{BEGAN}")
     return arm(guarded, settings=BRISK)
+
+
+def of_kind(lab: Lab, kind: str) -> list[dict[str, Any]]:
+    """Return the records of this test; the installation that its lab is made of left some, too."""
+    began = lab.read(BEGAN)
+    return [one for one in records(lab) if one["event"] == kind and one["at"] >= began]
+
+
+def await_kind(lab: Lab, kind: str, number: int = 1) -> dict[str, Any]:
+    lab.wait_until(lambda: len(of_kind(lab, kind)) >= number, 15, f"{number} x {kind}")
+    return of_kind(lab, kind)[-1]
 
 
 def look(lab: Lab) -> dict[str, float]:
@@ -120,9 +133,12 @@ def test_disarmed_and_armed_are_told_once_each(armed: Lab) -> None:
 def await_armed_in_this_boot(lab: Lab) -> int:
     """How many events "armed" there are once this boot's own is in the audit log."""
     boot = lab.read("/proc/sys/kernel/random/boot_id").strip()
-    heard = lambda: [event["boot"] for event in of_kind(lab, "armed")]  # noqa: E731
-    lab.wait_until(lambda: boot in heard(), 15, "this boot is told as armed")
-    return len(heard())
+    lab.wait_until(
+        lambda: boot in [event["boot"] for event in of_kind(lab, "armed")],
+        15,
+        "this boot is told as armed",
+    )
+    return len(of_kind(lab, "armed"))
 
 
 def test_another_reason_is_told_and_an_older_one_is_not(armed: Lab) -> None:
