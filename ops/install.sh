@@ -168,7 +168,7 @@ activate_units() {
     [[ -z $DESTDIR ]] || return 0
     systemd-sysusers /etc/sysusers.d/quantum-ess.conf
     systemd-tmpfiles --create /etc/tmpfiles.d/quantum-ess.conf || return 1
-    systemctl daemon-reload && systemctl --quiet enable "${WATCH[@]}" && systemctl restart "${WATCH[@]}" || return 1
+    systemctl --quiet --no-reload enable "${WATCH[@]}" && systemctl daemon-reload && systemctl restart "${WATCH[@]}" || return 1
     # What it writes may belong elsewhere now.
     systemctl start --no-block quantum-ess-aftermath.service || :
 }

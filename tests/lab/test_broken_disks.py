@@ -109,7 +109,6 @@ def test_our_run_directories_are_out_of_inodes(host: Lab, tool: str) -> None:
     assert_held(host, ALL)
 
 
-@pytest.mark.both_systemds
 @pytest.mark.parametrize("tool", TOOLS)
 @pytest.mark.parametrize("kind", ["space", "inodes"])
 def test_all_of_run_is_full(host: Lab, tool: str, kind: str) -> None:
@@ -202,7 +201,6 @@ def test_both_places_cannot_be_written(host: Lab, tool: str) -> None:
     hold_without(host)
 
 
-@pytest.mark.both_systemds
 @pytest.mark.parametrize("tool", [*TOOLS, "touch", "systemctl"])
 def test_disk_of_the_second_flag_hangs(host: Lab, tmp_path: Path, tool: str) -> None:
     with loop_disk(host, tmp_path / "disk", STATE):

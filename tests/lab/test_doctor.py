@@ -105,13 +105,13 @@ FAULTS: dict[str, Fault] = {
         f"sed -i /execution/d {HALT_LIST}; {RELOAD}", {"halt-outdated", "file-altered"}
     ),
     "configuration changed": Fault(
-        f"echo QT_ESS_SETTLE=0 >>{CONFIG}",
+        f"echo QT_ESS_DRILL_MAX_AGE=9 >>{CONFIG}",
         {"config-not-installed"},
     ),
     "configuration invalid": Fault(
-        f"echo QT_ESS_SETTLE=x >>{CONFIG}",
+        f"echo QT_ESS_STOP_GRACE=x >>{CONFIG}",
         {"config-invalid"},
-        f"sed -i /SETTLE=x/d {CONFIG}",
+        f"sed -i /GRACE=x/d {CONFIG}",
     ),
     "another set of units": Fault(
         f"echo 'QT_ESS_TRADING_UNITS=quantum-execution extra' >>{CONFIG};"

@@ -44,7 +44,6 @@ def armed(lab: Lab) -> Lab:
     return arm(lab)
 
 
-@pytest.mark.both_systemds
 @pytest.mark.parametrize(
     "script",
     [

@@ -113,7 +113,6 @@ def test_reboot_clears_when_told_to(lab: Lab) -> None:
 # --- the enforcer and the watch ---
 
 
-@pytest.mark.both_systemds
 def test_enforcer_killed_for_ten_seconds(stubborn: Lab) -> None:
     touch(stubborn)
     kills = hunt(stubborn, ENFORCER, 10, until=lambda: not alive(stubborn, ALL))

@@ -237,7 +237,6 @@ def stuck(lab: Lab) -> int:
     return len(lab.sh("grep -l '(bash) D' /proc/[0-9]*/stat || :").stdout.split())
 
 
-@pytest.mark.both_systemds
 def test_a_directory_that_hangs_holds_up_nobody(armed: Lab) -> None:
     """One child hangs there, deaf to SIGKILL; the sentry goes on, and sends no second one."""
     g.hang(armed, DIRECTORY)

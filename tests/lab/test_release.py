@@ -105,7 +105,6 @@ def test_configured_order_is_followed(lab: Lab) -> None:
     assert sorted(moments, key=lambda unit: moments[unit]) == [EXECUTION, GOVERNOR, ENGINE, APPLY]
 
 
-@pytest.mark.both_systemds
 def test_units_stopped_by_hand_before_stay_stopped(armed: Lab) -> None:
     armed.systemctl("stop", ENGINE, EXECUTION)
     trip(armed)
@@ -190,7 +189,6 @@ def test_sockets_timers_and_paths_come_back(lab: Lab) -> None:
 # --- what must not come up ---
 
 
-@pytest.mark.both_systemds
 @pytest.mark.parametrize(
     ("flaw", "why"),
     [
@@ -232,7 +230,6 @@ def after_start_of(unit: str, action: str) -> str:
     return f"until systemctl -q is-active {unit}; do :; done; {action}"
 
 
-@pytest.mark.both_systemds
 @pytest.mark.parametrize("unit", ORDER)
 @pytest.mark.parametrize("flag", [RUN_FLAG, VAR_FLAG])
 def test_flag_that_reappears_stops_the_release(lab: Lab, unit: str, flag: str) -> None:

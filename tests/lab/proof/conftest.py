@@ -19,11 +19,3 @@ def host(lab: Lab) -> Lab:
     lab.systemctl("start", *units)
     lab.wait_until(lambda: all(lab.state(unit) == "active" for unit in units))
     return lab
-
-
-@pytest.fixture
-def brisk_host(host: Lab) -> Lab:
-    """The same, with little patience between the units of a release."""
-    host.sh("echo QT_ESS_SETTLE=0.3 >>/etc/quantum-ess/ess.env")
-    host.exec("bash", "/usr/local/lib/quantum-ess/ops/install.sh", "--configure", timeout=60)
-    return host
