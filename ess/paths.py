@@ -12,8 +12,7 @@ class Paths:
     """The files and units of one scope; `root` is put before every file (tests only)."""
 
     def __init__(self, root: str = "", scope: str = MAIN) -> None:
-        self.root = root
-        self.scope = scope
+        self.root, self.scope = root, scope
         own_run = f"{root}/run/quantum-ess"
         own_state = f"{root}/var/lib/quantum-ess"
         if scope == MAIN:
@@ -31,6 +30,8 @@ class Paths:
         self.running = f"{self.state_dir}/running"
         # Where events wait for the aftermath; the second when the disk takes nothing.
         self.spools = (f"{own_state}/spool", f"{own_run}/spool")
+        # What systemd watches to start those who take events and tell of cases.
+        self.wake_spool, self.wake_cases = f"{own_run}/wake/spool", f"{own_run}/wake/cases"
         self.audit = f"{root}/var/log/quantum-ess/audit.jsonl"
         self.audit_head = f"{own_state}/audit/head"
         self.aftermath_lock = f"{own_run}/aftermath/lock"

@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ess import durable, event, regular
+from ess import durable, event, regular, wake
 from ess.event import Event, TornError
 
 if TYPE_CHECKING:
@@ -54,7 +54,9 @@ def put(paths: Paths, kind: str, fields: Mapping[str, str], activation: str = ""
     data = event.encode(Event(name, kind, now, ms, boot(), activation, dict(fields)))
     for spool in paths.spools:
         with contextlib.suppress(OSError):
-            return _drop(spool, name, data)
+            path = _drop(spool, name, data)
+            wake.call(paths.wake_spool)
+            return path
     return ""
 
 

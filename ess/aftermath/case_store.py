@@ -10,7 +10,7 @@ import re
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from ess import durable, regular
+from ess import durable, regular, wake
 from ess.aftermath.channel import Case, Phase
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def put(paths: Paths, case: Case) -> None:
     if not _ID.fullmatch(case.id):
         raise ValueError(f"no id of a case: {case.id!r}")
     write(f"{paths.cases}/{case.id}", asdict(case))
+    wake.call(paths.wake_cases)
 
 
 def drop(paths: Paths, case_id: str) -> None:

@@ -3,6 +3,7 @@
 # described in ess/event.py. Nothing here is waited for.
 
 SPOOL_PLACES=(/var/lib/quantum-ess/spool /run/quantum-ess/spool)
+SPOOL_BELL=/run/quantum-ess/wake/spool
 SPOOL_TOLD=/run/quantum-ess/told
 
 # spool_event EVENT ID [KEY=VALUE...]: one event of the activation ID ("" for none); returns at once. A drill
@@ -32,10 +33,16 @@ spool_write() {
     local place
     for place in "${SPOOL_PLACES[@]}"; do
         [[ -z ${DISK_ASKER:-} || $place == /run/* ]] || continue
-        spool_drop "$place" "$1" "$2" && return 0
+        spool_drop "$place" "$1" "$2" && spool_wake && return 0
     done
     journal 2 "an event could not be written down: ${2//$'\n'/ }"
     return 1
+}
+
+# spool_wake: see ess/wake.py.
+spool_wake() {
+    { (umask 077 && mkdir -p -- "${SPOOL_BELL%/*}") && : >"$SPOOL_BELL"; } 2>/dev/null
+    return 0
 }
 
 spool_drop() {

@@ -68,3 +68,12 @@ def test_when_the_disk_is_back_so_is_the_flag_on_it(hung: Lab) -> None:
     hung.wait_until(lambda: g.status(hung, "--quiet").returncode == 7, 15, "contained")
     g.release(hung)
     g.start(hung, *UNITS)
+
+
+def test_systemd_does_not_look_there_for_what_follows_a_stop(hung: Lab) -> None:
+    """A watch on the spool itself was set up anew after each event, by a PID 1 that hung then."""
+    for unit in ("quantum-ess-aftermath.path", "quantum-ess-deliver.path"):
+        hung.systemctl("stop", unit)
+        hung.exec("systemctl", "start", unit, timeout=5)
+    hung.exec(g.CONTROLLER, "activate", timeout=15)
+    assert hung.exec("systemctl", "show", "-P", "Version", timeout=5).stdout
