@@ -43,6 +43,8 @@ DEFAULTS: dict[str, str] = {
     "QT_ESS_EMAIL_FROM": "",
     "QT_ESS_EMAIL_TO": "",
     "QT_ESS_ALERT_URLS": "",
+    "QT_ESS_HTTPS_PROXY": "",
+    "QT_ESS_NO_PROXY": "",
     "QT_ESS_ALERT_REPEAT": "300",
     "QT_ESS_ALERT_GIVE_UP": "86400",
 }
@@ -54,6 +56,7 @@ SECRET = frozenset(
         "QT_ESS_TWILIO_AUTH_TOKEN",
         "QT_ESS_SMTP_PASSWORD",
         "QT_ESS_ALERT_URLS",
+        "QT_ESS_HTTPS_PROXY",
     }
 )
 _ASSIGNMENT = re.compile(r"([A-Z_][A-Z0-9_]*)=(.*)", re.ASCII)

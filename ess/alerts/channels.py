@@ -7,10 +7,12 @@ the channels it belongs to.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from ess.alerts import secrets
+from ess.alerts import proxy, secrets
+from ess.alerts.proxy import Proxy, ProxyError
 from ess.alerts.send import AppriseChannel, Service, Wording
 
 if TYPE_CHECKING:
@@ -52,19 +54,24 @@ def configured(settings: Settings) -> tuple[list[Channel], list[str]]:
     """Return the channels in the order of the keys, and why others are not among them."""
     channels: list[Channel] = []
     problems: list[str] = []
+    way = Proxy()
+    try:
+        way = proxy.configured(settings)
+    except ProxyError as error:
+        problems.append(str(error))
     for group in (_slack, _sms, _email, _urls):
         try:
             for found in group(settings):
                 if isinstance(found, str):
                     problems.append(found)
                 else:
-                    channels.append(found)
+                    channels.append(replace(found, proxy=way))
         except _WrongError as error:
             problems.append(str(error))
     return channels, problems
 
 
-def _slack(settings: Settings) -> Iterator[Channel | str]:
+def _slack(settings: Settings) -> Iterator[AppriseChannel | str]:
     if not _wanted(settings, "QT_ESS_SLACK_ENABLED", needs=("QT_ESS_SLACK_WEBHOOK_URL",)):
         return
     url = settings.text("QT_ESS_SLACK_WEBHOOK_URL")
@@ -91,7 +98,7 @@ def _slack(settings: Settings) -> Iterator[Channel | str]:
     yield AppriseChannel("slack", service, (url, "/".join(tokens), *tokens))
 
 
-def _sms(settings: Settings) -> Iterator[Channel | str]:
+def _sms(settings: Settings) -> Iterator[AppriseChannel | str]:
     needs = (
         "QT_ESS_TWILIO_ACCOUNT_SID",
         "QT_ESS_TWILIO_AUTH_TOKEN",
@@ -118,7 +125,7 @@ def _sms(settings: Settings) -> Iterator[Channel | str]:
         yield AppriseChannel(f"sms-{number}", service, hidden, Wording.SHORT)
 
 
-def _email(settings: Settings) -> Iterator[Channel | str]:
+def _email(settings: Settings) -> Iterator[AppriseChannel | str]:
     needs = ("QT_ESS_SMTP_HOST", "QT_ESS_EMAIL_FROM", "QT_ESS_EMAIL_TO")
     login = ("QT_ESS_SMTP_USERNAME", "QT_ESS_SMTP_PASSWORD")
     if not _wanted(settings, "QT_ESS_EMAIL_ENABLED", needs=needs, others=login):
@@ -167,7 +174,7 @@ def _mail_server(settings: Settings) -> Service:
     }
 
 
-def _urls(settings: Settings) -> Iterator[Channel | str]:
+def _urls(settings: Settings) -> Iterator[AppriseChannel | str]:
     for number, url in enumerate(settings.words("QT_ESS_ALERT_URLS"), start=1):
         which = f"no url-{number}: number {number} of QT_ESS_ALERT_URLS"
         if not _URL.fullmatch(url):

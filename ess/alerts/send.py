@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ess.aftermath.channel import DeliveryError, Phase
 from ess.alerts import message, secrets
+from ess.alerts.proxy import Proxy, through
 from ess.text import clean
 
 if TYPE_CHECKING:
@@ -53,12 +54,13 @@ class AppriseChannel:
     service: Service | str = field(repr=False)
     hidden: tuple[str, ...] = field(repr=False)
     wording: Wording = Wording.LONG
+    proxy: Proxy = field(default=Proxy(), repr=False)
 
     def tell(self, case: Case, repeat: int) -> str:
         """Send and return the answer in one line; may block without end. Raises DeliveryError."""
         said: list[logging.LogRecord] = []
         try:
-            with _overhearing(said):
+            with _overhearing(said), through(self.proxy):
                 delivered = self._send(message.compose(case, repeat), case.phase)
         except ImportError as error:
             raise DeliveryError(self._line(f"{_EXTRA} ({error})")) from None
@@ -105,7 +107,7 @@ class AppriseChannel:
 
     def _line(self, text: str) -> str:
         """Return one line without secrets. They go before it is cut: a half is one, too."""
-        return clean(secrets.scrub(text, self.hidden), _ANSWER_BYTES)
+        return clean(secrets.scrub(text, (*self.hidden, *self.proxy.hidden)), _ANSWER_BYTES)
 
 
 def _asset(apprise: Any) -> Any:

@@ -12,8 +12,10 @@ import ctypes
 import fcntl
 import json
 import os
+import select
 import signal
 import socket
+import socketserver
 import ssl
 import struct
 import subprocess
@@ -80,6 +82,36 @@ class Web(BaseHTTPRequestHandler):
         pass
 
 
+class Tunnel(socketserver.StreamRequestHandler):
+    """A proxy's one connection; it finds every name by itself."""
+
+    def handle(self) -> None:
+        method, target, _ = self.rfile.readline().decode().split()
+        headers = dict(iter(self.header, ("", "")))
+        login = headers.get("proxy-authorization", "")
+        how = behaviour("proxy")
+        got(to="proxy", method=method, target=target, login=login)
+        if how == "refuse":  # and quotes what it was sent
+            self.wfile.write(f"HTTP/1.1 407 no, {login}\r\n\r\n".encode())
+            return
+        address = "127.0.0.3" if how == "intercept" else "127.0.0.1"
+        with socket.create_connection((address, int(target.rpartition(":")[2]))) as server:
+            self.wfile.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            self.pass_on(server)
+
+    def header(self) -> tuple[str, str]:
+        name, _, value = self.rfile.readline().decode().partition(":")
+        return name.strip().lower(), value.strip()
+
+    def pass_on(self, server: socket.socket) -> None:
+        other = {self.connection: server, server: self.connection}
+        while True:
+            for one in select.select(list(other), [], [])[0]:
+                if not (data := one.recv(65536)):
+                    return
+                other[one].sendall(data)
+
+
 class Mail:
     """A mail server's hooks, as aiosmtpd calls them."""
 
@@ -121,6 +153,13 @@ def serve_web(address: str, certificate: str) -> None:
     server = ThreadingHTTPServer((address, 443), Web)
     server.daemon_threads = True
     server.socket = tls(certificate).wrap_socket(server.socket, server_side=True)
+    server.handle_error = lambda *_: None  # type: ignore[method-assign]
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+
+
+def serve_proxy() -> None:
+    server = socketserver.ThreadingTCPServer(("127.0.0.1", 3128), Tunnel)
+    server.daemon_threads = True
     server.handle_error = lambda *_: None  # type: ignore[method-assign]
     threading.Thread(target=server.serve_forever, daemon=True).start()
 
@@ -203,6 +242,7 @@ def main() -> None:
     serve_mail(588, tls_context=tls("foreign"), require_starttls=True, **login)
     serve_mail(465, ssl_context=tls("good"), auth_require_tls=False, **login)
     serve_mail(25)
+    serve_proxy()
     serve_silence()
     serve_journal()
     os.write(1, b"ready\n")
