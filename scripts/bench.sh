@@ -6,11 +6,13 @@ set -euo pipefail
 here=$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")
 
 usage() {
-    printf '%s\n' 'usage: bench.sh [--runs N] [--idle SECONDS] [--image bookworm|trixie] [--json FILE]'
+    printf '%s\n' \
+        'usage: bench.sh [--runs N] [--idle SECONDS] [--image bookworm|trixie] [--json FILE] [--only SECTION]...' \
+        'sections: stops commands orders idle aftermath spool memory beside'
 }
 
 parse() {
-    runs=30 idle=60 image=bookworm json=''
+    runs=30 idle=60 image=bookworm json='' only=()
     while (($#)); do
         case $1 in
             -h | --help)
@@ -21,6 +23,7 @@ parse() {
             --idle) idle=${2:?--idle needs seconds} && shift 2 ;;
             --image) image=${2:?--image needs a name} && shift 2 ;;
             --json) json=${2:?--json needs a file} && shift 2 ;;
+            --only) only+=(--only "${2:?--only needs a section}") && shift 2 ;;
             *)
                 usage >&2
                 exit 2
@@ -38,8 +41,8 @@ main() {
     # shellcheck disable=SC2064 # the name is known now
     trap "'$here/lab.sh' down '$lab'; rm -f '$result'" EXIT
     "$here/lab.sh" up "$lab" --image "$image" --layer "$layer" --bind-ro "$here/bench:/bench" --owner $$ \
-        --max-seconds 3000 >/dev/null
-    "$here/lab.sh" exec "$lab" python3 -B /bench/measure.py --runs "$runs" --idle "$idle" >"$result"
+        --max-seconds 5400 >/dev/null
+    "$here/lab.sh" exec "$lab" python3 -B /bench/measure.py --runs "$runs" --idle "$idle" "${only[@]}" >"$result"
     [[ -z $json ]] || cp -- "$result" "$json"
     python3 "$here/bench/report.py" "$result"
 }

@@ -3,13 +3,30 @@
 import argparse
 import json
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 
+from after_stop import measure_after_stop
+from beside import measure_beside
 from commands import measure_commands, measure_idle
 from fleet import Fleet, hostile, well_behaved
+from memory import measure_memory
 from methods import METHODS, stays_dead, touch_flag, undo
 from orders import measure_is_active
+from spool_rate import EVENTS, measure_spool
 from stopwatch import percentiles, until_dead_ms
+
+FOUR = partial(well_behaved, 4)
+
+
+@contextmanager
+def trading(make: Callable[[], Fleet]) -> Iterator[Fleet]:
+    """A fleet for as long as the context lasts."""
+    fleet = make()
+    yield fleet
+    undo(fleet)
+    fleet.remove()
 
 
 def measure_fleet(fleet: Fleet, runs: int) -> dict[str, dict[str, object]]:
@@ -30,7 +47,6 @@ def measure_fleet(fleet: Fleet, runs: int) -> dict[str, dict[str, object]]:
             )
             held[name] &= stays_dead(fleet)
         print(f"{fleet.name}: {number + 1} of {runs}", file=sys.stderr)
-    undo(fleet)
     return {
         name: {**percentiles(values), "stays_dead": held[name]}
         for name, values in took.items()
@@ -38,29 +54,86 @@ def measure_fleet(fleet: Fleet, runs: int) -> dict[str, dict[str, object]]:
     }
 
 
+def each(took: dict[str, list[float]]) -> dict[str, dict[str, float]]:
+    """The figures of every row."""
+    return {name: percentiles(values) for name, values in took.items()}
+
+
+def stops(options: argparse.Namespace) -> dict[str, object]:
+    """Every method against every fleet."""
+    measured = {}
+    for name, make, share in (
+        ("4 well-behaved", FOUR, 1),
+        ("4 hostile", hostile, 5),
+        ("50 well-behaved", partial(well_behaved, 50), 3),
+        ("200 well-behaved", partial(well_behaved, 200), 5),
+    ):
+        with trading(make) as fleet:
+            measured[name] = measure_fleet(fleet, fewer(options.runs, share))
+    return {"stop_ms": measured}
+
+
+def commands(options: argparse.Namespace) -> dict[str, object]:
+    """What people and scripts call."""
+    with trading(FOUR) as fleet:
+        return {"command_ms": each(measure_commands(fleet, options.runs))}
+
+
+def orders(_: argparse.Namespace) -> dict[str, object]:
+    """What a trading process asks."""
+    return {"is_active_ns": measure_is_active()}
+
+
+def idle(options: argparse.Namespace) -> dict[str, object]:
+    """What being armed costs."""
+    with trading(FOUR):
+        return {"idle": measure_idle(options.idle)}
+
+
+def aftermath(options: argparse.Namespace) -> dict[str, object]:
+    """What comes after the stop, and when."""
+    with trading(FOUR) as fleet:
+        return {"after_contained_ms": each(measure_after_stop(fleet, options.runs))}
+
+
+def spool(options: argparse.Namespace) -> dict[str, object]:
+    """How fast events go through."""
+    return {"spool": {"events": EVENTS, "ms": each(measure_spool(fewer(options.runs, 10)))}}
+
+
+def memory(options: argparse.Namespace) -> dict[str, object]:
+    """What it takes of the host."""
+    with trading(FOUR) as fleet:
+        return {"memory_mb": each(measure_memory(fleet, fewer(options.runs, 5)))}
+
+
+def beside(options: argparse.Namespace) -> dict[str, object]:
+    """The stop, whatever becomes of the aftermath."""
+    with trading(FOUR) as fleet:
+        took, waiting = measure_beside(fleet, options.runs)
+    return {"stop_beside_aftermath": {"ms": each(took), "waiting": waiting}}
+
+
+def fewer(runs: int, share: int) -> int:
+    """What takes longer is done less often."""
+    return max(min(3, runs), runs // share)
+
+
+SECTIONS = {
+    one.__name__: one for one in (stops, commands, orders, idle, aftermath, spool, memory, beside)
+}
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=int, default=30)
     parser.add_argument("--idle", type=int, default=60)
+    parser.add_argument("--only", action="append", choices=SECTIONS)
     options = parser.parse_args()
-    stops: dict[str, object] = {}
-    result: dict[str, object] = {"stop_ms": stops}
-    fleet = well_behaved(4)
-    stops["4 well-behaved"] = measure_fleet(fleet, options.runs)
-    commands = measure_commands(fleet, options.runs)
-    result["command_ms"] = {name: percentiles(values) for name, values in commands.items()}
-    result["is_active_ns"] = measure_is_active()
-    result["idle"] = measure_idle(options.idle)
-    fleet.remove()
-    for name, make, runs in (
-        ("4 hostile", hostile, max(3, options.runs // 5)),
-        ("50 well-behaved", lambda: well_behaved(50), max(3, options.runs // 3)),
-        ("200 well-behaved", lambda: well_behaved(200), max(3, options.runs // 5)),
-    ):
-        fleet = make()
-        stops[name] = measure_fleet(fleet, runs)
-        fleet.remove()
+    result: dict[str, object] = {}
+    for name in options.only or SECTIONS:
+        result |= SECTIONS[name](options)
     json.dump(result, sys.stdout, indent=1)
 
 

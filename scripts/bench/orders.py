@@ -2,17 +2,14 @@
 
 import os
 import socket
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 
+from installed import is_active
+from redis_server import connect, redis_server
 from stopwatch import percentiles
 
 GET = b"*2\r\n$3\r\nGET\r\n$18\r\nquantum:ess:active\r\n"
-ACTIVE = "/opt/quantum-ess/venv/lib/python3*/site-packages"
 FLAG = "/run/quantum/ESS_ON"
 
 
@@ -28,44 +25,18 @@ def call_ns(ask: Callable[[], object], calls: int) -> list[float]:
 
 def redis_ns(calls: int) -> list[float]:
     """ns of a GET on the loopback by a bare socket, which is less than any client library takes."""
-    with tempfile.TemporaryDirectory() as directory, socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-        free.close()
-        argv = ("redis-server", "--port", str(port), "--dir", directory, "--save", "")
-        server = subprocess.Popen(argv, stdout=subprocess.DEVNULL)
-        try:
-            connection = connect(port)
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    with redis_server() as port, connect(port) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-            def ask() -> bytes:
-                connection.sendall(GET)
-                return connection.recv(64)
+        def ask() -> bytes:
+            connection.sendall(GET)
+            return connection.recv(64)
 
-            with connection:
-                return call_ns(ask, calls)
-        finally:
-            server.kill()
-            server.wait(timeout=10)
-
-
-def connect(port: int, limit_s: float = 10) -> socket.socket:
-    """A connection to the server, once it listens."""
-    deadline = time.monotonic() + limit_s
-    while True:
-        try:
-            return socket.create_connection(("127.0.0.1", port), timeout=limit_s)
-        except ConnectionRefusedError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
+        return call_ns(ask, calls)
 
 
 def measure_is_active(calls: int = 100_000) -> dict[str, dict[str, float]]:
     """ns of each way to ask, with no flag there: the case before every order."""
-    sys.path += [str(path) for path in Path("/").glob(ACTIVE[1:])]
-    from ess.active import is_active  # noqa: PLC0415 - the installed one
-
     if is_active():
         raise RuntimeError("the latch is on: this would measure the other case")
     ways = {

@@ -2,8 +2,11 @@
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+Rows = dict[str, dict[str, Any]]
 
 
 def figures(row: dict[str, Any]) -> str:
@@ -11,38 +14,109 @@ def figures(row: dict[str, Any]) -> str:
     return f"{row['p50']:>9}{row['p99']:>9}{row['max']:>9}{row['runs']:>6}"
 
 
-def stop_table(name: str, rows: dict[str, dict[str, Any]]) -> list[str]:
-    """One fleet: ms per method, and ours as a ratio to each."""
-    ours = rows["quantum-ess (touch)"]["p50"]
-    lines = [f"\n{name}: ms from the act to the last trading process dead"]
-    lines.append(f"  {'':26}{'p50':>9}{'p99':>9}{'max':>9}{'runs':>6}{'ours/it':>9}  stays dead")
-    for method, row in rows.items():
-        ratio = f"{ours / row['p50']:.2f}" if row["p50"] else "-"
-        held = "yes" if row["stays_dead"] else "NO"
-        lines.append(f"  {method:26}{figures(row)}{ratio:>9}  {held}")
-    return lines
+def table(title: str, width: int, rows: Rows, last: Callable[[Any], str], heading: str) -> str:
+    """Rows of p50, p99, max and runs, with one column more."""
+    lines = [f"\n{title}"]
+    lines.append(f"  {'':{width}}{'p50':>9}{'p99':>9}{'max':>9}{'runs':>6}{heading}".rstrip())
+    lines += [f"  {name:{width}}{figures(row)}{last(row)}" for name, row in rows.items()]
+    return "\n".join(lines)
+
+
+def plain(title: str, rows: Rows) -> str:
+    """Rows of p50, p99, max and runs."""
+    return table(title, 42, rows, lambda _: "", "")
+
+
+def ratio(of: float, to: float) -> str:
+    """One figure as a multiple of another."""
+    return f"{of / to:>9.2f}" if to else f"{'-':>9}"
+
+
+def stops(fleets: dict[str, Rows]) -> str:
+    """Each fleet: ms per method, and ours as a ratio to each."""
+    tables = []
+    for name, rows in fleets.items():
+        ours = rows["quantum-ess (touch)"]["p50"]
+
+        def last(row: dict[str, Any], ours: float = ours) -> str:
+            return ratio(ours, row["p50"]) + ("  yes" if row["stays_dead"] else "  NO")
+
+        title = f"{name}: ms from the act to the last trading process dead"
+        tables.append(table(title, 24, rows, last, f"{'ours/it':>9}  stays dead"))
+    return "\n".join(tables)
+
+
+def commands(rows: Rows) -> str:
+    """What people and scripts call."""
+    return plain("commands: ms", rows)
+
+
+def orders(rows: Rows) -> str:
+    """What a trading process asks."""
+    lines = ["\nasking before an order, no flag there: ns"]
+    columns = ("p50", "p99", "max", "runs")
+    lines.append(f"  {'':32}" + "".join(f"{column:>11}" for column in columns))
+    for name, row in rows.items():
+        lines.append(f"  {name:32}" + "".join(f"{row[column]:>11.0f}" for column in columns))
+    return "\n".join(lines)
+
+
+def idle(found: dict[str, Any]) -> str:
+    """What being armed costs."""
+    return (
+        f"\narmed and idle for {found['seconds']} s: {found['processes']} processes of ours, "
+        f"{found['cpu_s']} s of CPU\n  ({found['rounds']} rounds of the sentry)"
+    )
+
+
+def after(rows: Rows) -> str:
+    """What comes after the stop, and when."""
+    return plain("after the stop: ms from contained (the enforcer says so) to", rows)
+
+
+def spool(found: dict[str, Any]) -> str:
+    """How fast events go through."""
+    count = found["events"]
+
+    def rate(row: dict[str, Any]) -> str:
+        return f"{count / row['p50'] * 1000:>11.0f}"
+
+    title = f"{count:,} events: ms for all of them, and events a second (p50)"
+    return table(title, 33, found["ms"], rate, f"{'events/s':>11}")
+
+
+def memory(rows: Rows) -> str:
+    """What it takes of the host."""
+    return plain("memory: MB, the most of each process in a run (RSS)", rows)
+
+
+def beside(found: dict[str, Any]) -> str:
+    """The stop beside a broken aftermath, and beside healthy ones."""
+    rows = found["ms"]
+    first = next(iter(rows.values()))["p50"]
+    title = (
+        "4 well-behaved (touch): ms from the act to the last trading process dead\n"
+        "  broken: Redis and the mail server accept and never answer, both channels hang,\n"
+        f"  {found['waiting']:,} events or more wait and are being taken"
+    )
+    return table(title, 30, rows, lambda row: ratio(row["p50"], first), f"{'ratio':>9}")
+
+
+TABLES: dict[str, Callable[[Any], str]] = {
+    "stop_ms": stops,
+    "command_ms": commands,
+    "is_active_ns": orders,
+    "idle": idle,
+    "after_contained_ms": after,
+    "spool": spool,
+    "memory_mb": memory,
+    "stop_beside_aftermath": beside,
+}
 
 
 def report(result: dict[str, Any]) -> str:
-    """All tables, at most 80 columns."""
-    lines: list[str] = []
-    for name, rows in result["stop_ms"].items():
-        lines += stop_table(name, rows)
-    lines.append("\ncommands: ms")
-    lines.append(f"  {'':42}{'p50':>9}{'p99':>9}{'max':>9}{'runs':>6}")
-    for name, row in result["command_ms"].items():
-        lines.append(f"  {name:42}{figures(row)}")
-    lines.append("\nasking before an order, no flag there: ns")
-    columns = ("p50", "p99", "max", "runs")
-    lines.append(f"  {'':32}" + "".join(f"{column:>11}" for column in columns))
-    for name, row in result["is_active_ns"].items():
-        lines.append(f"  {name:32}" + "".join(f"{row[column]:>11.0f}" for column in columns))
-    idle = result["idle"]
-    lines.append(
-        f"\narmed and idle for {idle['seconds']} s: {idle['processes']} processes of ours, "
-        f"{idle['cpu_s']} s of CPU\n  ({idle['rounds']} rounds of the sentry)"
-    )
-    return "\n".join(lines)
+    """The table of everything that was measured, at most 80 columns."""
+    return "\n".join(TABLES[name](found) for name, found in result.items())
 
 
 if __name__ == "__main__":
