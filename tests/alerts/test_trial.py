@@ -66,18 +66,18 @@ def test_one_that_hangs_holds_up_no_other_and_is_gone_afterwards(world: World) -
     script = """
 from ess.alerts import trial
 from ess.paths import Paths
-raise SystemExit(trial.run(Paths(), None, 4))
+raise SystemExit(trial.run(Paths(), None, 8))
 """
     begun = time.monotonic()
     done = world.python(script)
-    assert time.monotonic() - begun < 8
+    assert time.monotonic() - begun < 16
     assert done.returncode == 5
     answers = lines(done.stdout)
-    assert answers["slack"][::2] == (False, "no answer within 4 s")
+    assert answers["slack"][::2] == (False, "no answer within 8 s")
     for name in ("sms-1", "sms-2", "email-1", "email-2"):
         delivered, ms, _ = answers[name]
         assert not delivered
-        assert ms < 4000
+        assert ms < 8000
     assert {event["delivered"] for event in world.spool()} == {"no"}
     assert not given_away(done.stdout + done.stderr + world.journal())
     assert not programs(world, "deliver --test")
