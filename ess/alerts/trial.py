@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import textwrap
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 _PATIENCE = 30.0  # s for one channel
 # Each child takes some 50 MB.
 _AT_ONCE = 8
+_COLUMNS = 79
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +65,23 @@ def run(paths: Paths, wanted: str | None, seconds: float = _PATIENCE) -> ExitCod
         console.error(f"no alert channel is configured: nobody is told of a stop; edit {file}")
         return ExitCode.NOT_ARMED
     width = max(len(one.name) for one in found)
-    all_delivered = True
+    delivered = 0
     for answer in _ask_all([one.name for one in found], seconds):
-        all_delivered &= answer.delivered
-        console.out(f"{answer.channel:<{width}}  {_outcome(answer)}")
+        delivered += answer.delivered
+        line = f"{answer.channel:<{width}}  {_outcome(answer)}"
+        # Whole for a program, and for whoever looks for the words of the runbook in a file.
+        console.out(_wrapped(line, width + 2) if console.interactive else line)
         _record(paths, answer, console)
-    return ExitCode.DONE if all_delivered and not problems else ExitCode.NOT_ARMED
+    console.out(f"{delivered} of {len(found)} would have been told of a stop.")
+    if delivered == len(found) and not problems:
+        console.out("Next: ask them whether the test was seen.")
+        return ExitCode.DONE
+    console.out("Next: RUNBOOK.md section 12, Test, says what each answer means.")
+    return ExitCode.NOT_ARMED
+
+
+def _wrapped(text: str, indent: int) -> str:
+    return textwrap.fill(text, _COLUMNS, subsequent_indent=" " * indent, break_on_hyphens=False)
 
 
 def deliver(paths: Paths, name: str) -> ExitCode:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _JOURNAL_PATIENCE = 10.0  # s
 _REASON_WIDTH = 22
+_BEGINNINGS = ("trip", "contained", "not-contained")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,8 @@ def activations(records: Iterable[Record]) -> list[Activation]:
     found: dict[str, Activation] = {}
     for one in records:
         key = str(one.get("activation") or "")
-        if key:
+        # An alert belongs to what it told of, and that need not be an activation.
+        if key in found or (key and one.get("event") in _BEGINNINGS):
             found[key] = _told(found.get(key, Activation(key)), one)
     return sorted(found.values(), key=lambda one: one.at, reverse=True)
 

@@ -78,7 +78,7 @@ def test_an_answer_that_is_no_yes_is_a_failure_at_once(world: World, answer: str
 def test_a_byte_a_second_is_cut_off_from_outside(world: World) -> None:
     world.configure(SLACK, hooks_slack_com="drip")
     with pytest.raises(subprocess.TimeoutExpired):
-        world.ess("deliver", "--test", "slack", seconds=3)
+        world.ess("deliver", "--test", "slack", seconds=8)
     assert len(world.got(HOST)) == 1
 
 

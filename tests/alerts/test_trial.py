@@ -25,10 +25,14 @@ LINE = re.compile(r"(\S+) +(delivered in|NOT DELIVERED after) (\d+) ms: (.+)")
 def lines(text: str) -> dict[str, tuple[bool, int, str]]:
     """Return what is said of each channel. Raises AssertionError on any other line."""
     found = {}
-    for line in text.splitlines():
+    *channels, verdict, what_next = text.splitlines()
+    assert what_next.startswith("Next: ")
+    for line in channels:
         match = LINE.fullmatch(line)
         assert match, line
         found[match[1]] = (match[2] == "delivered in", int(match[3]), match[4])
+    delivered = sum(one for one, _, _ in found.values())
+    assert verdict == f"{delivered} of {len(found)} would have been told of a stop."
     return found
 
 

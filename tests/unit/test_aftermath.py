@@ -297,6 +297,13 @@ def test_history_tells_of_activations(paths: Paths) -> None:
     assert "82 ms 10 min 0 s  alice        funding rate gone m..." in screen
 
 
+def test_an_alert_of_something_else_is_no_activation(paths: Paths) -> None:
+    """`ess history` listed an activation without a time for each alert that told of "armed"."""
+    put(paths, 1_763_800_000_000_000, "alert-failed", "armed")
+    intake.run(paths)
+    assert history.activations(audit.records(paths)) == []
+
+
 def test_history_since_and_json(paths: Paths, capfd: pytest.CaptureFixture[str]) -> None:
     story(paths)
     history.show(paths, limit=5, since="2025-11-22", as_json=True)
