@@ -1,0 +1,80 @@
+"""The account's equity as heard: which figure is judged, and which one is credible. Pure.
+
+A fall is believed at once. A rise of more than a tenth from one figure to the next is believed when
+three in a row say so, and then by the lowest of them: a single wild figure becomes no peak, no
+day's start and no high of a window from which the next true figure would look like a crash.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ess.watch import stored
+from ess.watch.clock import Clock
+from ess.watch.hearing import Hearing, Weight
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ess.watch.sample import Now, Sample
+
+SPIKE = 0.10
+CONFIRM = 3
+
+
+class Equity:
+    """`figure`: what is judged now; `level`: the last credible one. None before the first."""
+
+    def __init__(self, silence: float) -> None:
+        self.clock = Clock()
+        self.hearing = Hearing(silence)
+        self.figure: float | None = None
+        self.level: float | None = None
+        self._rising: list[float] = []
+
+    def take(self, sample: Sample, now: Now) -> bool:
+        """Take in one sample; return whether `level` is news."""
+        value = sample.value
+        if not isinstance(value, int | float):
+            self.hearing.odd = f"no figure: {sample.raw}" if sample.raw else "missing"
+            return False
+        if self.level is None and value <= 0:
+            self.hearing.odd = f"not above zero: {sample.raw or value}"
+            return False
+        weight = self.hearing.take(sample, now, self.clock)
+        if weight is Weight.ACCUSES and self.figure is not None:
+            self.figure = min(self.figure, value)
+        if weight is not Weight.NEWS:
+            return False
+        return self._settle(value)
+
+    def remember(self) -> dict[str, object]:
+        """Return what has to outlive a restart."""
+        return {
+            "clock": self.clock.remember(),
+            "hearing": self.hearing.remember(),
+            "figure": self.figure,
+            "level": self.level,
+        }
+
+    def recall(self, state: Mapping[str, object], now: Now) -> float:
+        """Take it up; return what to add to its boottimes. Raises ValueError, changing nothing."""
+        figure, level = stored.maybe(state, "figure"), stored.maybe(state, "level")
+        if (level is None) is not (figure is None):
+            message = "a figure without a level"
+            raise ValueError(message)
+        clock = Clock()
+        shift = clock.recall(stored.table(state, "clock"), now)
+        self.hearing.recall(stored.table(state, "hearing"), clock, shift, now)
+        self.clock, self.figure, self.level = clock, figure, level
+        return shift
+
+    def _settle(self, value: float) -> bool:
+        if self.level is not None and value > self.level + abs(self.level) * SPIKE:
+            self._rising.append(value)
+            if len(self._rising) < CONFIRM:
+                return False
+            value = min(self._rising)
+        self._rising.clear()
+        self.figure = self.level = value
+        return True

@@ -1,0 +1,138 @@
+"""Which verdicts trip now, given the latch, and what a person has released in spite of. Pure.
+
+While the latch is on nothing trips, and what is broken then is what a person releases in spite of:
+after the release it trips again when it gets worse, or when it is still broken `pause` s later.
+What was not broken at the release trips at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ess.latch import State
+from ess.watch import stored
+from ess.watch.clock import Clock
+from ess.watch.verdict import Mood, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from ess.watch.sample import Now
+
+# A trip that did not become a latch is asked for again after so many s.
+RETRY = 10.0
+# Below this part of its limit it is over, and the next time is another one.
+_OVER = 0.8
+_INPUTS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Trip:
+    """One trip: `reason` is one line, `inputs` what it was decided by, as text."""
+
+    reason: str
+    inputs: Mapping[str, str]
+    verdicts: tuple[Verdict, ...]
+
+
+class Rearm:
+    """Remembers what was released in spite of; `pause`: s."""
+
+    def __init__(self, pause: float) -> None:
+        self._pause = pause
+        self._clock = Clock()
+        self._latched = False
+        self._released = float("-inf")
+        self._accepted: dict[str, Verdict] = {}
+        self._asked: dict[str, tuple[float, Verdict]] = {}
+
+    def decide(self, verdicts: Iterable[Verdict], latch: State, now: Now) -> Trip | None:
+        """Return the trip to ask for now, None when there is no reason to.
+
+        `verdicts` may be those of some evaluators only. A latch of which nothing is known does not
+        keep from tripping.
+        """
+        self._clock.see(now)
+        verdicts = tuple(verdicts)
+        if latch is State.LATCHED:
+            self._hold(verdicts)
+            return None
+        if self._latched and latch is State.CLEAR:
+            self._latched, self._released = False, now.boottime
+        due = tuple(verdict for verdict in verdicts if self._is_due(verdict, now))
+        for verdict in due:
+            self._asked[verdict.evaluator] = (now.boottime, verdict)
+        return _trip(due, now) if due else None
+
+    def accept(self, verdicts: Iterable[Verdict], now: Now) -> None:
+        """Count these as if a person had released in spite of them: a dry run trips nothing."""
+        self._released = now.boottime
+        self._accepted |= {one.evaluator: one for one in verdicts if one.trips}
+
+    def remember(self) -> dict[str, object]:
+        """Return what has to outlive a restart."""
+        return {
+            "clock": self._clock.remember(),
+            "latched": self._latched,
+            "released": self._released if self._accepted and not self._latched else None,
+            "accepted": {
+                name: {"mood": one.mood.value, "severity": one.severity}
+                for name, one in self._accepted.items()
+            },
+        }
+
+    def recall(self, state: Mapping[str, object], now: Now) -> None:
+        """Take it up. Raises ValueError, and changes nothing."""
+        accepted = {}
+        for name, found in stored.table(state, "accepted").items():
+            if not isinstance(found, dict):
+                message = "accepted is no object of objects"
+                raise ValueError(message)
+            mood, bad = Mood(stored.word(found, "mood")), stored.real(found, "severity")
+            accepted[name] = Verdict(name, mood, "", severity=bad)
+        released, clock = stored.maybe(state, "released"), Clock()
+        shift = clock.recall(stored.table(state, "clock"), now)
+        self._clock, self._accepted = clock, accepted
+        self._latched = state.get("latched") is True
+        if released is not None:
+            self._released = min(released + shift, now.boottime)
+
+    def _hold(self, verdicts: tuple[Verdict, ...]) -> None:
+        self._latched = True
+        self._asked.clear()
+        for verdict in verdicts:
+            if verdict.trips:
+                self._accepted[verdict.evaluator] = verdict
+            else:
+                self._accepted.pop(verdict.evaluator, None)
+
+    def _is_due(self, verdict: Verdict, now: Now) -> bool:
+        name = verdict.evaluator
+        if not verdict.trips:
+            if verdict.nearness <= _OVER:
+                self._accepted.pop(name, None)
+            return False
+        accepted = self._accepted.get(name)
+        if accepted and not verdict.worse_than(accepted):
+            if now.boottime - self._released < self._pause:
+                return False
+            del self._accepted[name]
+        asked = self._asked.get(name)
+        waits = asked is not None and now.boottime - asked[0] < RETRY
+        return not waits or (asked is not None and verdict.worse_than(asked[1]))
+
+
+def _trip(due: tuple[Verdict, ...], now: Now) -> Trip:
+    worst = sorted(due, key=lambda verdict: verdict.mood is not Mood.BREACH)
+    more = f" (and {len(worst) - 1} more)" if len(worst) > 1 else ""
+    inputs: dict[str, str] = {}
+    for verdict in worst:
+        inputs[verdict.evaluator] = verdict.reason
+        for sample in verdict.inputs[: _INPUTS - len(inputs)]:
+            dated = "" if sample.at is None else f", dated {now.wall - sample.at:.1f} s ago"
+            age = max(0.0, now.boottime - sample.heard)
+            inputs[f"input {sample.name}"] = (
+                f"{sample.raw or sample.value}, heard {age:.1f} s ago{dated}"
+            )
+    return Trip(f"{worst[0].evaluator}: {worst[0].reason}{more}", inputs, tuple(worst))

@@ -1,0 +1,135 @@
+"""How the watcher's evaluators stand, for others to read: what would trip if released now.
+
+The watcher writes it after each round, `ess monitor` and `ess deactivate` read it. It is no
+evidence that all is well when it is old, or not there: that is said, too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ess import regular
+from ess.text import clean
+from ess.watch import stored
+from ess.watch.sample import figure
+from ess.watch.verdict import Mood, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ess.watch.sample import Now
+
+NAME = "standing.json"
+_LARGEST = 1024 * 1024
+_FEEDS = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """`interval` and `pause` as set, in s; `feeds`: s without news, by feed; `age`: of it all, s."""
+
+    interval: float
+    pause: float
+    dry_run: bool
+    verdicts: tuple[Verdict, ...]
+    feeds: Mapping[str, float]
+    age: float = 0.0
+
+    @property
+    def is_current(self) -> bool:
+        """Tell whether the watcher still writes: three intervals may pass, 15 s at least."""
+        return self.age <= max(15.0, 3 * self.interval)
+
+
+def write(directory: str, standing: Standing, now: Now) -> None:
+    """Write how it stands now, whole or not at all. Raises OSError."""
+    document = {
+        "boot": now.boot,
+        "boottime": now.boottime,
+        "interval": standing.interval,
+        "pause": standing.pause,
+        "dry_run": standing.dry_run,
+        "verdicts": [_as_json(verdict) for verdict in standing.verdicts],
+        "feeds": {name: round(age, 3) for name, age in list(standing.feeds.items())[:_FEEDS]},
+    }
+    draft = f"{directory}/{NAME}.new"
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(draft)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+    with open(os.open(draft, flags, 0o644), "w", encoding="ascii") as file:
+        json.dump(document, file)
+    os.replace(draft, f"{directory}/{NAME}")
+
+
+def read(directory: str, now: Now) -> Standing | None:
+    """Return how it stood last, None when nothing is known. Raises nothing.
+
+    What another boot has left is nothing. The file is the watcher's, which is not root: it is read
+    as hostile input, and every text of it is cleaned.
+    """
+    try:
+        found = json.loads(regular.read(f"{directory}/{NAME}", _LARGEST))
+        return _standing(found, now) if isinstance(found, dict) else None
+    except (OSError, ValueError, RecursionError):
+        return None
+
+
+def would_trip(standing: Standing | None) -> list[str]:
+    """Return, line by line, what trips again after a release now; empty when nothing does."""
+    if standing is None:
+        return []
+    minutes = standing.pause / 60
+    lines = [
+        f"{one.evaluator}: {one.reason}; trips again in {minutes:g} min, at once if it gets worse"
+        for one in standing.verdicts
+        if one.trips
+    ]
+    if not standing.is_current:
+        lines.append(f"the watcher has not judged for {standing.age:.0f} s; this is how it was")
+    return lines
+
+
+def _as_json(verdict: Verdict) -> dict[str, object]:
+    return {
+        "evaluator": verdict.evaluator,
+        "mood": verdict.mood.value,
+        "reason": verdict.reason,
+        "value": figure(verdict.value),
+        "limit": figure(verdict.limit),
+        "nearness": figure(verdict.nearness) or 0.0,
+        "severity": figure(verdict.severity) or 0.0,
+    }
+
+
+def _standing(found: Mapping[str, object], now: Now) -> Standing | None:
+    written, verdicts = stored.real(found, "boottime"), found.get("verdicts")
+    if stored.word(found, "boot") != now.boot or written > now.boottime:
+        return None
+    if not isinstance(verdicts, list):
+        return None
+    feeds = stored.table(found, "feeds")
+    return Standing(
+        stored.real(found, "interval"),
+        stored.real(found, "pause"),
+        found.get("dry_run") is True,
+        tuple(_verdict(one) for one in verdicts if isinstance(one, dict)),
+        {clean(name): stored.real(feeds, name) for name in feeds},
+        now.boottime - written,
+    )
+
+
+def _verdict(found: Mapping[str, object]) -> Verdict:
+    return Verdict(
+        clean(stored.word(found, "evaluator"), 80),
+        Mood(stored.word(found, "mood")),
+        clean(stored.word(found, "reason")),
+        stored.maybe(found, "value"),
+        stored.maybe(found, "limit"),
+        min(1.0, max(0.0, stored.real(found, "nearness"))),
+        (),
+        stored.real(found, "severity"),
+    )

@@ -1,0 +1,69 @@
+"""The highest of what stood at any time in the last so many s, in bounded memory. Pure."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import NamedTuple
+
+_SLICES = 2048
+MOST_STEPS = 2 * _SLICES + 4
+
+
+class Step(NamedTuple):
+    """`value` stood from `since` until `until`, boottime s."""
+
+    value: float
+    since: float
+    until: float
+
+
+class Window:
+    """Figures as steps: each stands until the next one, but for no longer than `stands` s.
+
+    What still stood when the window of `span` s began belongs to it. Figures that all fall into a
+    2048th of the span may count as the highest of them, so that no flood of figures takes more
+    memory: a high may stay that much longer, and never leaves too early.
+    """
+
+    def __init__(self, span: float, stands: float) -> None:
+        self._span = span
+        self._stands = stands
+        self._over: deque[Step] = deque()  # values fall from front to back
+        self._open: Step | None = None
+
+    def push(self, moment: float, value: float) -> None:
+        """Add a figure; one from before the last counts as of the same moment."""
+        if self._open:
+            moment = max(moment, self._open.since)
+            self._close(self._open._replace(until=min(moment, self._open.until)))
+        self._open = Step(value, moment, moment + self._stands)
+        while self._over and self._over[0].until <= moment - self._span:
+            self._over.popleft()
+
+    def highest(self, moment: float) -> float | None:
+        """Return the highest that stood in the window that ends at `moment`; None: nothing did."""
+        begin = moment - self._span
+        for step in (*self._over, self._open) if self._over else (self._open,):
+            if step and step.until > begin:
+                return max(step.value, self._open.value) if self._open else step.value
+        return None
+
+    def steps(self) -> list[Step]:
+        """Return what is in it, the last one still open."""
+        return [*self._over, *([self._open] if self._open else [])]
+
+    def restore(self, steps: list[Step]) -> None:
+        """Put back what steps() returned."""
+        self._over, self._open = deque(), None
+        for step in steps[-MOST_STEPS:]:
+            if self._open:
+                self._close(self._open)
+            self._open = step
+
+    def _close(self, step: Step) -> None:
+        while self._over and self._over[-1].value <= step.value:
+            self._over.pop()
+        if self._over and step.until - self._over[-1].since < self._span / _SLICES:
+            self._over[-1] = self._over[-1]._replace(until=step.until)
+        else:
+            self._over.append(step)
