@@ -47,7 +47,9 @@ class Paths:
         self.cut_dir = f"{self.runtime_dir}/cut"
 
         self.config = f"{root}/etc/quantum-ess/ess.env"
-        self.aftermath_config = f"{root}/etc/quantum-ess/aftermath.env"
+        self.aftermath_config, self.watch_config = (
+            f"{root}/etc/quantum-ess/{name}.env" for name in ("aftermath", "watch")
+        )
         self.unit_dir = f"{root}/etc/systemd/system"
         self.library = f"{root}/usr/local/lib/quantum-ess"
         self.installed = f"{self.library}/installed.env"

@@ -2,9 +2,6 @@
 
 A file of its own, because it holds secrets and because no mistake in it may reach the stop. A wrong
 line costs the channel it belongs to and is reported by `ess doctor`; the others work on.
-
-KEY=VALUE, one a line, `#` begins a comment line; a pair of quotes around a value is taken off and
-nothing else is read into it, so that a password may hold anything but a line break.
 """
 
 from __future__ import annotations
@@ -14,7 +11,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ess import regular
+from ess import keyfile, regular
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,9 +56,7 @@ SECRET = frozenset(
         "QT_ESS_HTTPS_PROXY",
     }
 )
-_ASSIGNMENT = re.compile(r"([A-Z_][A-Z0-9_]*)=(.*)", re.ASCII)
 _NUMBER = re.compile(r"\d{1,7}", re.ASCII)
-_LARGEST = 65536
 _OTHERS = 0o077
 
 
@@ -96,7 +91,7 @@ def load(paths: Paths) -> Settings:
     problems: list[str] = []
     values = dict(DEFAULTS)
     try:
-        data = regular.read(path, _LARGEST + 1)
+        data = regular.read(path, keyfile.LARGEST + 1)
         if os.stat(path).st_mode & _OTHERS:
             problems.append(f"{path}: others than root may read it; run: chmod 600 {path}")
     except FileNotFoundError:
@@ -104,50 +99,17 @@ def load(paths: Paths) -> Settings:
     except OSError as error:
         data = b""
         problems.append(f"{path}: {error.strerror or error}")
-    values |= parse(data, path, problems)
+    values |= keyfile.parse(data, path, problems, _wrong)
     values |= _credentials(problems)
     return Settings(values, tuple(problems))
 
 
-def parse(data: bytes, path: str, problems: list[str]) -> dict[str, str]:
-    """Return the assignments in `data`, and add what is wrong to `problems`. Pure."""
-    if len(data) > _LARGEST:
-        problems.append(f"{path}: larger than {_LARGEST} bytes; nothing of it is used")
-        return {}
-    found: dict[str, str] = {}
-    for number, raw in enumerate(data.split(b"\n"), start=1):
-        line = raw.decode("utf-8", "replace").strip()
-        if not line or line.startswith(("#", ";")):
-            continue
-        match = _ASSIGNMENT.fullmatch(line)
-        if wrong := _wrong(match, found):
-            problems.append(f"{path}:{number}: {wrong}")
-        elif match:
-            found[match[1]] = _unquoted(match[2])
-    return found
-
-
-def _wrong(match: re.Match[str] | None, found: Mapping[str, str]) -> str:
-    if match is None:
-        return "not KEY=VALUE; no spaces around ="
-    key, value = match.groups()
+def _wrong(key: str, value: str) -> str:
     if key not in DEFAULTS:
         return f"unknown key {key}"
-    if key in found:
-        return f"{key} is set a second time; the first counts"
-    if not value.isprintable():
-        return f"{key}: control characters in the value"
-    if key in ("QT_ESS_ALERT_REPEAT", "QT_ESS_ALERT_GIVE_UP") and not _NUMBER.fullmatch(
-        _unquoted(value)
-    ):
+    if key in ("QT_ESS_ALERT_REPEAT", "QT_ESS_ALERT_GIVE_UP") and not _NUMBER.fullmatch(value):
         return f"{key} must be whole seconds"
     return ""
-
-
-def _unquoted(value: str) -> str:
-    if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
-        return value[1:-1]
-    return value
 
 
 def _credentials(problems: list[str]) -> dict[str, str]:
@@ -156,7 +118,7 @@ def _credentials(problems: list[str]) -> dict[str, str]:
     found = {}
     for key in DEFAULTS if directory else ():
         try:
-            data = regular.read(f"{directory}/{key}", _LARGEST)
+            data = regular.read(f"{directory}/{key}", keyfile.LARGEST)
         except FileNotFoundError:
             continue
         except OSError as error:

@@ -71,19 +71,21 @@ class Clock:
         last = self._last or Now(0.0, 0.0)
         return {"wall": last.wall, "boottime": last.boottime, "boot": last.boot}
 
-    def recall(self, state: Mapping[str, object], now: Now) -> float:
-        """Take up the moment of an earlier process; return what to add to a boottime of its.
+    @classmethod
+    def recalled(cls, state: Mapping[str, object], now: Now) -> tuple[Clock, float]:
+        """Return the clock that goes on from an earlier process, and what to add to its boottimes.
 
         Raises ValueError.
         """
+        clock = cls()
         then = Now(
             stored.real(state, "wall"), stored.real(state, "boottime"), stored.word(state, "boot")
         )
         if then.boot and then.boot == now.boot and then.boottime <= now.boottime:
-            self._last = then
-            return 0.0
-        self.rebooted = True
-        return now.boottime - then.boottime - max(0.0, now.wall - then.wall)
+            clock._last = then
+            return clock, 0.0
+        clock.rebooted = True
+        return clock, now.boottime - then.boottime - max(0.0, now.wall - then.wall)
 
     @staticmethod
     def _wall_when_heard(sample: Sample, now: Now) -> float:

@@ -31,6 +31,7 @@ class DailyLoss:
 
     def __init__(self, limit: float, silence: float, calendar: Calendar) -> None:
         self._limit = limit
+        self._calendar = calendar
         self._equity = Equity(silence)
         self._start = DayStart(calendar)
         self._stated = Hearing(silence)
@@ -69,13 +70,13 @@ class DailyLoss:
 
     def recall(self, state: Mapping[str, object], now: Now) -> None:
         """Take it up. Raises ValueError."""
-        pnl = stored.maybe(state, "pnl")
-        start, stated = stored.table(state, "start"), stored.table(state, "stated")
-        shift = self._equity.recall(stored.table(state, "equity"), now)
-        clock = self._equity.clock
-        self._start.recall(start, shift, rebooted=clock.rebooted)
-        self._stated.recall(stated, clock, shift, now)
-        self._pnl = pnl
+        silence, pnl = self._stated.limit, stored.maybe(state, "pnl")
+        equity, shift = Equity.recalled(silence, stored.table(state, "equity"), now)
+        begun, rebooted = stored.table(state, "start"), equity.clock.rebooted
+        start = DayStart.recalled(self._calendar, begun, shift, rebooted=rebooted)
+        heard = stored.table(state, "stated")
+        stated = Hearing.recalled(silence, heard, equity.clock, (shift, now))
+        self._equity, self._start, self._stated, self._pnl = equity, start, stated, pnl
 
     def rebase(self) -> None:
         """Begin to count anew from the last credible figure: a person's word, never a sample's."""

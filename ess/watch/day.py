@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from zoneinfo import ZoneInfo
+    from datetime import tzinfo
 
 # Moments outside of these (1970 and 9998) are taken for the nearer of them.
 _EARLIEST = 86_400.0 * 3
@@ -20,7 +20,7 @@ _LATEST = 253_370_764_800.0
 class Calendar:
     """Tells the trading day of a moment, as the ordinal of its date."""
 
-    def __init__(self, starts: time, zone: ZoneInfo) -> None:
+    def __init__(self, starts: time, zone: tzinfo) -> None:
         self._starts = starts
         self._zone = zone
         self._known = (0.0, 0.0, 0)

@@ -74,19 +74,23 @@ class DayStart:
             "jumped": None if self._jumped == _NEVER else self._jumped,
         }
 
-    def recall(self, state: Mapping[str, object], shift: float, *, rebooted: bool) -> None:
-        """Take it up. Raises ValueError, and changes nothing."""
-        day, worth = stored.maybe(state, "day"), stored.maybe(state, "worth")
-        before, level = _dated(state, "before"), _dated(state, "level")
-        jumped = stored.maybe(state, "jumped")
-        if worth is not None and worth <= 0:
+    @classmethod
+    def recalled(
+        cls, calendar: Calendar, state: Mapping[str, object], shift: float, *, rebooted: bool
+    ) -> DayStart:
+        """Return what goes on from an earlier process. Raises ValueError."""
+        start = cls(calendar)
+        day, jumped = stored.maybe(state, "day"), stored.maybe(state, "jumped")
+        start._day = None if day is None else int(day)
+        start.worth = stored.maybe(state, "worth")
+        if start.worth is not None and start.worth <= 0:
             message = "worth is not above zero"
             raise ValueError(message)
-        self._day = None if day is None else int(day)
-        self.worth, self._before, self._level = worth, before, level
-        self.carried = state.get("carried") is True
-        self._jumped = _NEVER if jumped is None else jumped + shift
-        self._rebooted = rebooted
+        start._before, start._level = _dated(state, "before"), _dated(state, "level")
+        start.carried = state.get("carried") is True
+        start._jumped = _NEVER if jumped is None else jumped + shift
+        start._rebooted = rebooted
+        return start
 
     def _begin(self, day: int) -> None:
         if self._day is not None and self.worth is not None:

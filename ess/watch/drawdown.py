@@ -56,7 +56,8 @@ class Drawdown:
         if peak is not None and peak <= 0:
             message = "peak is not above zero"
             raise ValueError(message)
-        self._equity.recall(stored.table(state, "equity"), now)
+        silence = self._equity.hearing.limit
+        self._equity, _ = Equity.recalled(silence, stored.table(state, "equity"), now)
         self._peak = peak
 
     def rebase(self) -> None:

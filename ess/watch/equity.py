@@ -57,17 +57,23 @@ class Equity:
             "level": self.level,
         }
 
-    def recall(self, state: Mapping[str, object], now: Now) -> float:
-        """Take it up; return what to add to its boottimes. Raises ValueError, changing nothing."""
-        figure, level = stored.maybe(state, "figure"), stored.maybe(state, "level")
-        if (level is None) is not (figure is None):
+    @classmethod
+    def recalled(
+        cls, silence: float, state: Mapping[str, object], now: Now
+    ) -> tuple[Equity, float]:
+        """Return what goes on from an earlier process, and what to add to its boottimes.
+
+        Raises ValueError.
+        """
+        equity = cls(silence)
+        equity.clock, shift = Clock.recalled(stored.table(state, "clock"), now)
+        heard = stored.table(state, "hearing")
+        equity.hearing = Hearing.recalled(silence, heard, equity.clock, (shift, now))
+        equity.figure, equity.level = stored.maybe(state, "figure"), stored.maybe(state, "level")
+        if (equity.level is None) is not (equity.figure is None):
             message = "a figure without a level"
             raise ValueError(message)
-        clock = Clock()
-        shift = clock.recall(stored.table(state, "clock"), now)
-        self.hearing.recall(stored.table(state, "hearing"), clock, shift, now)
-        self.clock, self.figure, self.level = clock, figure, level
-        return shift
+        return equity, shift
 
     def _settle(self, value: float) -> bool:
         if self.level is not None and value > self.level + abs(self.level) * SPIKE:

@@ -139,9 +139,9 @@ class Expression:
         figure, query = stored.maybe(state, "figure"), stored.word(state, "query")
         if query != self.comparison.query:
             return
-        clock = Clock()
-        shift = clock.recall(stored.table(state, "clock"), now)
-        self._hearing.recall(stored.table(state, "hearing"), clock, shift, now)
+        clock, shift = Clock.recalled(stored.table(state, "clock"), now)
+        heard = stored.table(state, "hearing")
+        self._hearing = Hearing.recalled(self._hearing.limit, heard, clock, (shift, now))
         self._clock, self._figure = clock, figure
 
     def _say(self, mood: Mood, text: str, figure: float) -> Verdict:

@@ -31,8 +31,8 @@ class Feed:
 
     __slots__ = ("corrupt", "hearing", "raw")
 
-    def __init__(self, silence: float) -> None:
-        self.hearing = Hearing(silence)
+    def __init__(self, hearing: Hearing) -> None:
+        self.hearing = hearing
         self.corrupt = 0
         self.raw = ""
 
@@ -115,16 +115,15 @@ class Feeds:
 
     def recall(self, state: Mapping[str, object], now: Now) -> None:
         """Take it up, but for feeds that no longer count. Raises ValueError."""
-        clock = Clock()
-        shift = clock.recall(stored.table(state, "clock"), now)
+        clock, shift = Clock.recalled(stored.table(state, "clock"), now)
         corrupt = stored.table(state, "corrupt")
         known = stored.table(state, "feeds")
         found: dict[str, Feed] = {}
         for name in list(known)[:MOST]:
             if name in self._never or (self._must and name not in self._must):
                 continue
-            found[name] = Feed(self._silence)
-            found[name].hearing.recall(stored.table(known, name), clock, shift, now)
+            heard = stored.table(known, name)
+            found[name] = Feed(Hearing.recalled(self._silence, heard, clock, (shift, now)))
             if name in corrupt:
                 found[name].corrupt = int(stored.real(corrupt, name))
         self._feeds, self._clock = found, clock
@@ -145,7 +144,7 @@ class Feeds:
     def _feed(self, name: str) -> Feed | None:
         feed = self._feeds.get(name)
         if feed is None and len(self._feeds) < max(MOST, len(self._must)):
-            feed = self._feeds[name] = Feed(self._silence)
+            feed = self._feeds[name] = Feed(Hearing(self._silence))
         if feed is None:
             self._refused = name
         return feed

@@ -76,7 +76,8 @@ class FlashCrash:
         if fall is not None and len(fall) != 4:  # noqa: PLR2004 - when, how much, from, to
             message = "fall is no fall"
             raise ValueError(message)
-        shift = self._equity.recall(stored.table(state, "equity"), now)
+        silence = self._equity.hearing.limit
+        self._equity, shift = Equity.recalled(silence, stored.table(state, "equity"), now)
         self._highs.restore(
             [Step(value, since + shift, until + shift) for value, since, until in steps]
         )

@@ -71,7 +71,7 @@ class Health:
 
     def recall(self, state: Mapping[str, object], now: Now) -> None:
         """Take it up. Raises ValueError."""
-        word, clock = stored.word(state, "word"), Clock()
-        shift = clock.recall(stored.table(state, "clock"), now)
-        self._hearing.recall(stored.table(state, "hearing"), clock, shift, now)
+        word, heard = stored.word(state, "word"), stored.table(state, "hearing")
+        clock, shift = Clock.recalled(stored.table(state, "clock"), now)
+        self._hearing = Hearing.recalled(self._hearing.limit, heard, clock, (shift, now))
         self._clock, self._word = clock, word if word in self._fine | CRITICAL else ""

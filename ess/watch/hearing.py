@@ -106,15 +106,23 @@ class Hearing:
         """Return when there was news, and what tells it from the next."""
         return {"written": self.written, "at": self._at, "value": self._value}
 
-    def recall(self, state: Mapping[str, object], clock: Clock, shift: float, now: Now) -> None:
-        """Take up what an earlier process heard. Raises ValueError, and changes nothing."""
-        written, at = stored.maybe(state, "written"), stored.maybe(state, "at")
-        value = state.get("value")
+    @classmethod
+    def recalled(
+        cls, limit: float, state: Mapping[str, object], clock: Clock, moved: tuple[float, Now]
+    ) -> Hearing:
+        """Return what goes on from an earlier process; `moved`: what to add to its boottimes, now.
+
+        Raises ValueError.
+        """
+        shift, now = moved
+        written, value = stored.maybe(state, "written"), state.get("value")
+        hearing = cls(limit)
+        hearing._at = stored.maybe(state, "at")
+        hearing._value = value if isinstance(value, int | float | str) else None
         if written is not None:
-            self.written = min(written + shift, now.boottime)
-            self._grace = now.boottime + (self.limit if clock.rebooted else min(_GRACE, self.limit))
-        self._at = at
-        self._value = value if isinstance(value, int | float | str) else None
+            hearing.written = min(written + shift, now.boottime)
+            hearing._grace = now.boottime + (limit if clock.rebooted else min(_GRACE, limit))
+        return hearing
 
     def _nothing(self, why: str) -> Weight:
         self.odd = why

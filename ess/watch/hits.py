@@ -76,8 +76,7 @@ class Hits:
         """Take it up. Raises ValueError."""
         # A higher limit of the process before kept more of them.
         moments = sorted(stored.reals(state, "moments", 1_000_000))[-self._most :]
-        clock = Clock()
-        shift = clock.recall(stored.table(state, "clock"), now)
+        clock, shift = Clock.recalled(stored.table(state, "clock"), now)
         self._moments = [min(moment + shift, now.boottime) for moment in moments]
         self._clock = clock
 

@@ -91,9 +91,9 @@ class Rearm:
                 raise ValueError(message)
             mood, bad = Mood(stored.word(found, "mood")), stored.real(found, "severity")
             accepted[name] = Verdict(name, mood, "", severity=bad)
-        released, clock = stored.maybe(state, "released"), Clock()
-        shift = clock.recall(stored.table(state, "clock"), now)
-        self._clock, self._accepted = clock, accepted
+        released = stored.maybe(state, "released")
+        self._clock, shift = Clock.recalled(stored.table(state, "clock"), now)
+        self._accepted = accepted
         self._latched = state.get("latched") is True
         if released is not None:
             self._released = min(released + shift, now.boottime)

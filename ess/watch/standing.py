@@ -30,7 +30,7 @@ _FEEDS = 5000
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """`interval` and `pause` as set, in s; `feeds`: s without news, by feed; `age`: of it all, s."""
+    """`interval`, `pause`: as set, s; `feeds`: s without news, by feed; `age`: s since written."""
 
     interval: float
     pause: float
