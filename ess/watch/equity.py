@@ -55,6 +55,7 @@ class Equity:
             "hearing": self.hearing.remember(),
             "figure": self.figure,
             "level": self.level,
+            "rising": list(self._rising),
         }
 
     @classmethod
@@ -70,6 +71,7 @@ class Equity:
         heard = stored.table(state, "hearing")
         equity.hearing = Hearing.recalled(silence, heard, equity.clock, (shift, now))
         equity.figure, equity.level = stored.maybe(state, "figure"), stored.maybe(state, "level")
+        equity._rising = stored.reals(state, "rising", CONFIRM - 1)
         if (equity.level is None) is not (equity.figure is None):
             message = "a figure without a level"
             raise ValueError(message)

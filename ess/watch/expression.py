@@ -71,10 +71,10 @@ def parse(text: str) -> Comparison:
     if match is None:
         message = "must end in a comparison with a number, like: up == 0"
         raise ValueError(message)
-    rest = _QUOTED.sub("", match["query"])
+    unquoted = rest = _QUOTED.sub("", match["query"])
     while rest != (rest := _INNERMOST.sub("", rest)):
         pass
-    if re.search(r"[(){}\[\]\"'`]", rest):
+    if re.search(r"[\"'`]", unquoted) or re.search(r"[(){}\[\]]", rest):
         message = "brackets or quotes do not match"
         raise ValueError(message)
     if _SIGN.search(rest) or re.search(r"\b(?:and|or|unless)\b", rest):

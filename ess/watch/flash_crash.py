@@ -32,15 +32,15 @@ class FlashCrash:
         self._span = span
         self._equity = Equity(silence)
         self._highs = Window(span, silence)
-        self._fall: tuple[float, float, float, float] | None = None
+        self._falls = Window(span, 0.0)
 
     def hear(self, sample: Sample, now: Now) -> None:
         """Take in a figure."""
         self._equity.clock.see(now)
         if self._equity.take(sample, now) and self._equity.level is not None:
-            written = self._equity.hearing.written
-            self._measure(self._equity.level, now.boottime if written is None else written, now)
-            self._highs.push(now.boottime if written is None else written, self._equity.level)
+            written = self._equity.hearing.written or now.boottime
+            self._measure(self._equity.level, written, now)
+            self._highs.push(written, self._equity.level)
         elif self._equity.figure is not None and self._equity.figure != self._equity.level:
             self._measure(self._equity.figure, now.boottime, now)
 
@@ -49,11 +49,11 @@ class FlashCrash:
         self._equity.clock.see(now)
         if self._equity.figure is None:
             return Verdict(self.name, Mood.LEARNING, "no figure yet to measure a fall by")
-        seen = self._standing(now)
-        fall, high, figure = seen or (0.0, self._equity.figure, self._equity.figure)
+        worst = self._falls.highest(now.boottime)
+        fall, high = (worst.value, worst.of) if worst else (0.0, self._equity.figure)
         text = (
             f"equity fell by {percent(fall, self._limit)} within {self._span:g} s "
-            f"({plain(high)} to {plain(figure)})"
+            f"({plain(high)} to {plain(high * (1 - fall / 100))})"
         )
         if beyond(fall, self._limit):
             return self._say(Mood.BREACH, f"{text}, beyond the limit of", fall)
@@ -66,42 +66,27 @@ class FlashCrash:
         return {
             "equity": self._equity.remember(),
             "highs": [list(step) for step in self._highs.steps()],
-            "fall": self._fall,
+            "falls": [list(step) for step in self._falls.steps()],
         }
 
     def recall(self, state: Mapping[str, object], now: Now) -> None:
         """Take it up. Raises ValueError."""
-        steps = _steps(state)
-        fall = None if state.get("fall") is None else stored.reals(state, "fall", 4)
-        if fall is not None and len(fall) != 4:  # noqa: PLR2004 - when, how much, from, to
-            message = "fall is no fall"
-            raise ValueError(message)
+        highs, falls = _steps(state, "highs"), _steps(state, "falls")
         silence = self._equity.hearing.limit
         self._equity, shift = Equity.recalled(silence, stored.table(state, "equity"), now)
-        self._highs.restore(
-            [Step(value, since + shift, until + shift) for value, since, until in steps]
-        )
-        if fall:
-            self._fall = (min(fall[0] + shift, now.boottime), fall[1], fall[2], fall[3])
+        self._highs.restore(_moved(highs, shift))
+        self._falls.restore(_moved(falls, shift))
 
     def rebase(self) -> None:
         """Begin to measure anew: a person's word, never a sample's."""
         self._highs = Window(self._span, self._equity.hearing.limit)
-        self._fall = None
+        self._falls = Window(self._span, 0.0)
 
     def _measure(self, figure: float, moment: float, now: Now) -> None:
         high = self._highs.highest(moment)
-        if high is None or high <= 0:
-            return
-        fall = (high - figure) / high * 100
-        standing = self._standing(now)
-        if standing is None or fall >= standing[0]:
-            self._fall = (now.boottime, fall, high, figure)
-
-    def _standing(self, now: Now) -> tuple[float, float, float] | None:
-        if self._fall is None or now.boottime - self._fall[0] > self._span:
-            return None
-        return self._fall[1:]
+        if high is not None and high.value > 0:
+            fall = (high.value - figure) / high.value * 100
+            self._falls.push(now.boottime, fall, high.value)
 
     def _say(self, mood: Mood, text: str, fall: float) -> Verdict:
         heard = self._equity.hearing.sample
@@ -117,13 +102,17 @@ class FlashCrash:
         )
 
 
-def _steps(state: Mapping[str, object]) -> list[Step]:
-    found = state.get("highs")
+def _steps(state: Mapping[str, object], key: str) -> list[Step]:
+    found = state.get(key)
     if not isinstance(found, list) or len(found) > MOST_STEPS:
-        message = "highs is no list of steps"
+        message = f"{key} is no list of steps"
         raise ValueError(message)
-    steps = [Step(*stored.reals({"step": step}, "step", 3)) for step in found if len(step) == 3]  # noqa: PLR2004 - a step has three
-    if len(steps) != len(found) or any(step.value <= 0 for step in steps):
-        message = "highs has what is no step"
+    steps = [stored.reals({key: step}, key, len(Step._fields)) for step in found]
+    if any(len(step) != len(Step._fields) for step in steps):
+        message = f"{key} has what is no step"
         raise ValueError(message)
-    return steps
+    return [Step(*step) for step in steps]
+
+
+def _moved(steps: list[Step], shift: float) -> list[Step]:
+    return [step._replace(since=step.since + shift, until=step.until + shift) for step in steps]

@@ -37,8 +37,8 @@ class Health:
         """Take in a word."""
         self._clock.see(now)
         word = str(sample.value).strip().upper() if sample.value is not None else ""
-        if word and word not in self._fine | CRITICAL:
-            self._hearing.odd = f"unknown word {sample.raw or word}"
+        if word not in self._fine | CRITICAL:
+            self._hearing.odd = f"unknown word {sample.raw or word}" if word else "missing"
             return
         armed = self._hearing.armed
         weight = self._hearing.take(sample, now, self._clock)

@@ -10,11 +10,12 @@ MOST_STEPS = 2 * _SLICES + 4
 
 
 class Step(NamedTuple):
-    """`value` stood from `since` until `until`, boottime s."""
+    """`value` stood from `since` until `until`, boottime s; `of`: what it is a part of."""
 
     value: float
     since: float
     until: float
+    of: float = 0.0
 
 
 class Window:
@@ -31,22 +32,23 @@ class Window:
         self._over: deque[Step] = deque()  # values fall from front to back
         self._open: Step | None = None
 
-    def push(self, moment: float, value: float) -> None:
+    def push(self, moment: float, value: float, of: float = 0.0) -> None:
         """Add a figure; one from before the last counts as of the same moment."""
         if self._open:
             moment = max(moment, self._open.since)
             self._close(self._open._replace(until=min(moment, self._open.until)))
-        self._open = Step(value, moment, moment + self._stands)
+        self._open = Step(value, moment, moment + self._stands, of)
         while self._over and self._over[0].until <= moment - self._span:
             self._over.popleft()
 
-    def highest(self, moment: float) -> float | None:
+    def highest(self, moment: float) -> Step | None:
         """Return the highest that stood in the window that ends at `moment`; None: nothing did."""
         begin = moment - self._span
-        for step in (*self._over, self._open) if self._over else (self._open,):
-            if step and step.until > begin:
-                return max(step.value, self._open.value) if self._open else step.value
-        return None
+        last = self._open if self._open and self._open.until > begin else None
+        for step in self._over:
+            if step.until > begin:
+                return last if last and last.value >= step.value else step
+        return last
 
     def steps(self) -> list[Step]:
         """Return what is in it, the last one still open."""
