@@ -89,7 +89,7 @@ class DailyLoss:
     def _take_pnl(self, sample: Sample, now: Now) -> None:
         value, armed = sample.value, self._stated.armed
         if isinstance(value, str):
-            self._stated.odd = f"no figure: {sample.raw}"
+            self._stated.garbage(f"no figure: {sample.raw or value}", now)
             return
         weight = self._stated.take(sample, now, self._equity.clock)
         if not armed or value is None or weight is Weight.NOTHING:

@@ -18,12 +18,13 @@ _LATEST = 253_370_764_800.0
 
 
 class Calendar:
-    """Tells the trading day of a moment, as the ordinal of its date."""
+    """Tells the trading day of a moment, as the ordinal of its date; `key` tells it from others."""
 
     def __init__(self, starts: time, zone: tzinfo) -> None:
         self._starts = starts
         self._zone = zone
         self._known = (0.0, 0.0, 0)
+        self.key = f"{starts:%H:%M} {zone}"
 
     def day(self, wall: float) -> int:
         """Return the day that `wall`, s since the epoch, belongs to."""

@@ -4,7 +4,8 @@ A day begins with the last credible figure of the day before, or with its own fi
 day before had none. A jump of the clock over the start of a day, either way, starts no new count:
 the higher of the old start and the last figure stays the start, so that a loss never gets smaller
 by it, and the same holds for every start of a day within 24 h after a jump. A reboot over
-the start of a day is taken for a jump: nobody can tell how long the host was off.
+the start of a day is taken for a jump, nobody can tell how long the host was off, and so is another
+start of the day in the settings.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from ess.watch.day import Calendar
     from ess.watch.sample import Now
 
-_DOUBT = 86_400.0
+_LATER = 86_400.0
 _NEVER = float("-inf")
 
 
@@ -34,18 +35,18 @@ class DayStart:
         self._before: tuple[int, float] | None = None
         self._level: tuple[int, float] | None = None
         self._jumped = _NEVER
-        self._rebooted = False
+        self._doubt = False
 
     def turn(self, now: Now, jump: float) -> None:
         """Take note of the time; `jump`: how far the wall clock has just jumped, in s."""
         day = self._calendar.day(now.wall)
         if jump:
             self._jumped = now.boottime
-        doubt = jump != 0 or self._rebooted
-        self._rebooted = False
+        doubt = jump != 0 or self._doubt
+        self._doubt = False
         if self._day is None or day == self._day:
             self._day = day
-        elif doubt or (day > self._day and now.boottime - self._jumped <= _DOUBT):
+        elif doubt or (day > self._day and now.boottime - self._jumped <= _LATER):
             self._carry(day)
         elif day > self._day:
             self._begin(day)
@@ -66,6 +67,7 @@ class DayStart:
     def remember(self) -> dict[str, object]:
         """Return what has to outlive a restart."""
         return {
+            "calendar": self._calendar.key,
             "day": self._day,
             "worth": self.worth,
             "carried": self.carried,
@@ -89,7 +91,7 @@ class DayStart:
         start._before, start._level = _dated(state, "before"), _dated(state, "level")
         start.carried = state.get("carried") is True
         start._jumped = _NEVER if jumped is None else jumped + shift
-        start._rebooted = rebooted
+        start._doubt = rebooted or state.get("calendar") != calendar.key
         return start
 
     def _begin(self, day: int) -> None:

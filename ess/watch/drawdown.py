@@ -36,15 +36,16 @@ class Drawdown:
         """Return how it stands."""
         self._equity.clock.see(now)
         figure, peak = self._equity.figure, self._peak
+        blind = self._equity.hearing.verdict(self.name, "equity", now)
         if figure is None or peak is None:
-            return Verdict(self.name, Mood.LEARNING, "no figure yet to measure a drawdown by")
+            return blind or Verdict(
+                self.name, Mood.LEARNING, "no figure yet to measure a drawdown by"
+            )
         down = (peak - figure) / peak * 100
         text = f"drawdown {percent(down, self._limit)} ({plain(figure)} of a peak of {plain(peak)})"
         if beyond(down, self._limit):
             return self._say(Mood.BREACH, f"{text} is beyond the limit of", down)
-        if blind := self._equity.hearing.verdict(self.name, "equity", now):
-            return blind
-        return self._say(Mood.QUIET, f"{text}, limit", down)
+        return blind or self._say(Mood.QUIET, f"{text}, limit", down)
 
     def remember(self) -> dict[str, object]:
         """Return the peak, and what was heard."""

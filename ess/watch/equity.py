@@ -36,10 +36,10 @@ class Equity:
         """Take in one sample; return whether `level` is news."""
         value = sample.value
         if not isinstance(value, int | float):
-            self.hearing.odd = f"no figure: {sample.raw}" if sample.raw else "missing"
+            self.hearing.garbage(f"no figure: {sample.raw}" if sample.raw else "", now)
             return False
         if self.level is None and value <= 0:
-            self.hearing.odd = f"not above zero: {sample.raw or value}"
+            self.hearing.garbage(f"not above zero: {sample.raw or value}", now)
             return False
         weight = self.hearing.take(sample, now, self.clock)
         if weight is Weight.ACCUSES and self.figure is not None:

@@ -34,6 +34,7 @@ _COMPARISON = re.compile(
 )
 _QUOTED = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|`[^`]*`")
 _INNERMOST = re.compile(r"\([^()]*\)|\{[^{}]*\}|\[[^\[\]]*\]")
+_LONGEST = 1000
 _SIGN = re.compile(r"[<>]|==|!=")
 
 
@@ -67,6 +68,9 @@ def parse(text: str) -> Comparison:
     The comparison is taken off what is asked: to Prometheus, a comparison that is not true is a
     result that is not there, which could not be told from a figure that is missing.
     """
+    if len(text) > _LONGEST:
+        message = f"longer than {_LONGEST} characters"
+        raise ValueError(message)
     match = _COMPARISON.fullmatch(text.strip())
     if match is None:
         message = "must end in a comparison with a number, like: up == 0"
@@ -103,7 +107,7 @@ class Expression:
         self._clock.see(now)
         value, armed = sample.value, self._hearing.armed
         if isinstance(value, str):
-            self._hearing.odd = f"no figure: {sample.raw}"
+            self._hearing.garbage(f"no figure: {sample.raw or value}", now)
             return
         weight = self._hearing.take(sample, now, self._clock)
         if value is None or not armed or weight is Weight.NOTHING:

@@ -71,14 +71,12 @@ class Feeds:
             return
         armed = feed.hearing.armed
         if _is_corrupt(sample):
-            feed.hearing.odd = f"corrupt: {sample.raw or sample.value}"
-            self._count(name, feed, sample)
-            return
-        if feed.hearing.take(sample, now, self._clock) is Weight.NEWS:
+            self._count(name, feed, sample, now)
+        elif feed.hearing.take(sample, now, self._clock) is Weight.NEWS:
             feed.corrupt = 0
             self._corrupt.pop(name, None)
-            if not armed:
-                heappush(self._due, (feed.hearing.due(), name))
+        if feed.hearing.armed and not armed:
+            heappush(self._due, (feed.hearing.due(), name))
 
     def judge(self, now: Now) -> Verdict:
         """Return how the worst of them stands, and how many are no better."""
@@ -149,12 +147,12 @@ class Feeds:
             self._refused = name
         return feed
 
-    def _count(self, name: str, feed: Feed, sample: Sample) -> None:
-        if sample.value is None and not sample.raw:
-            feed.hearing.odd = "missing"
-        elif feed.hearing.armed:
+    def _count(self, name: str, feed: Feed, sample: Sample, now: Now) -> None:
+        raw, armed = sample.raw or str(sample.value or ""), feed.hearing.armed
+        feed.hearing.garbage(f"corrupt: {raw}" if raw else "", now)
+        if raw and armed:
             feed.corrupt += 1
-            feed.raw = sample.raw or str(sample.value)
+            feed.raw = raw
             self._corrupt[name] = feed
 
     def _oldest(self) -> str | None:

@@ -47,8 +47,9 @@ class FlashCrash:
     def judge(self, now: Now) -> Verdict:
         """Return how it stands."""
         self._equity.clock.see(now)
+        blind = self._equity.hearing.verdict(self.name, "equity", now)
         if self._equity.figure is None:
-            return Verdict(self.name, Mood.LEARNING, "no figure yet to measure a fall by")
+            return blind or Verdict(self.name, Mood.LEARNING, "no figure yet to measure a fall by")
         worst = self._falls.highest(now.boottime)
         fall, high = (worst.value, worst.of) if worst else (0.0, self._equity.figure)
         text = (
@@ -57,9 +58,7 @@ class FlashCrash:
         )
         if beyond(fall, self._limit):
             return self._say(Mood.BREACH, f"{text}, beyond the limit of", fall)
-        if blind := self._equity.hearing.verdict(self.name, "equity", now):
-            return blind
-        return self._say(Mood.QUIET, f"{text}, limit", fall)
+        return blind or self._say(Mood.QUIET, f"{text}, limit", fall)
 
     def remember(self) -> dict[str, object]:
         """Return the window, and what was heard."""

@@ -38,7 +38,7 @@ class Health:
         self._clock.see(now)
         word = str(sample.value).strip().upper() if sample.value is not None else ""
         if word not in self._fine | CRITICAL:
-            self._hearing.odd = f"unknown word {sample.raw or word}" if word else "missing"
+            self._hearing.garbage(f"unknown word {sample.raw or word}" if word else "", now)
             return
         armed = self._hearing.armed
         weight = self._hearing.take(sample, now, self._clock)

@@ -35,8 +35,8 @@ class Weight(Enum):
 class Hearing:
     """One input, silent when there is no news of it for more than `limit` s.
 
-    Silence counts from the first news ever, also over restarts: then it is forgiven for another
-    30 s, after a reboot for another `limit`.
+    Silence counts from the first that ever came of it, news or not, also over restarts: then it is
+    forgiven for another 30 s, after a reboot for another `limit`.
     """
 
     __slots__ = ("_at", "_grace", "_value", "limit", "odd", "sample", "written")
@@ -52,7 +52,7 @@ class Hearing:
 
     @property
     def armed(self) -> bool:
-        """Tell whether there ever was news of it, or has to be."""
+        """Tell whether anything ever came of it, or has to."""
         return self.written is not None
 
     def expect(self, now: Now) -> None:
@@ -63,13 +63,13 @@ class Hearing:
     def take(self, sample: Sample, now: Now, clock: Clock) -> Weight:
         """Return what this sample is good for, and note when there was news."""
         if sample.value is None:
-            return self._nothing(f"not readable: {sample.raw}" if sample.raw else "missing")
+            return self.garbage(f"not readable: {sample.raw}" if sample.raw else "", now)
         if ahead := clock.ahead(sample, now):
-            self.odd = f"dated {ahead:.0f} s in the future"
+            self.garbage(f"dated {ahead:.0f} s in the future", now)
             return Weight.ACCUSES
         written = clock.written(sample, now)
         if now.boottime - written > self.limit:
-            return self._nothing(f"dated {now.boottime - written:.0f} s ago")
+            return self.garbage(f"dated {now.boottime - written:.0f} s ago", now)
         if self._is_late(sample, now):
             if sample.at == self._at and sample.value == self._value:
                 return Weight.NOTHING
@@ -79,6 +79,13 @@ class Hearing:
         self.sample, self.odd = sample, ""
         self._at, self._value = sample.at, sample.value
         return Weight.NEWS
+
+    def garbage(self, why: str, now: Now) -> Weight:
+        """Note what came that is no news; "": nothing came. Whoever writes garbage is there."""
+        self.odd = why or "missing"
+        if why:
+            self.expect(now)
+        return Weight.NOTHING
 
     def age(self, now: Now) -> float:
         """Return for how many s there was no news."""
@@ -123,10 +130,6 @@ class Hearing:
             hearing.written = min(written + shift, now.boottime)
             hearing._grace = now.boottime + (limit if clock.rebooted else min(_GRACE, limit))
         return hearing
-
-    def _nothing(self, why: str) -> Weight:
-        self.odd = why
-        return Weight.NOTHING
 
     def _is_late(self, sample: Sample, now: Now) -> bool:
         if sample.at is None or self._at is None:

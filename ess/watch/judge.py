@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ess.text import clean
+from ess.text import VALUE_BYTES, clean
+from ess.watch.sample import RAW_BYTES, figure, moment
 from ess.watch.verdict import Mood, Verdict
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ class Judge:
 
     def hear(self, sample: Sample, now: Now) -> tuple[Verdict, ...]:
         """Tell the sample to all who want it; return how they stand now, at once."""
-        heard = []
+        sample, heard = _believable(sample, now), []
         for evaluator in self._wanting(sample.name):
             try:
                 evaluator.hear(sample, now)
@@ -110,6 +112,8 @@ class Judge:
             self._failing[evaluator.name] = self._since(self._failing, evaluator, error, now)
             return self._failed(evaluator.name, self._failing[evaluator.name], now)
         self._failing.pop(evaluator.name, None)
+        if len(verdict.reason) > VALUE_BYTES or not verdict.reason.isprintable():
+            verdict = replace(verdict, reason=clean(verdict.reason))
         self._last[evaluator.name] = verdict
         if evaluator.name in self._deaf and not verdict.trips:
             return self._failed(evaluator.name, self._deaf[evaluator.name], now)
@@ -131,6 +135,20 @@ class Judge:
         mood = Mood.BLIND if age > self._patience else Mood.QUIET
         near = min(1.0, age / self._patience)
         return Verdict(name, mood, text, age, self._patience, near, (), 1.0)
+
+
+def _believable(sample: Sample, now: Now) -> Sample:
+    """Return the sample as its makers promise it: no NaN, no time to come, nothing unprintable."""
+    value = sample.value if isinstance(sample.value, str) else figure(sample.value)
+    if value is None and sample.value is not None and not sample.raw:
+        sample = replace(sample, raw=str(sample.value))
+    return replace(
+        sample,
+        value=value,
+        at=moment(sample.at),
+        heard=min(sample.heard, now.boottime),
+        raw=sample.raw if len(sample.raw) <= RAW_BYTES else clean(sample.raw, RAW_BYTES),
+    )
 
 
 def _said(error: Exception) -> str:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ess.watch.sample import Now
 
 # What a kill -9 may cost: the figures of the last so many s.
-EVERY = 2.0
+EVERY = 5.0
 
 
 class Memory:
@@ -43,7 +43,7 @@ class Memory:
         return problems
 
     def keep(self, now: Now) -> bool:
-        """Write it down when it was not for 2 s; return whether that was done. Raises OSError."""
+        """Write it down when it was not for 5 s; return whether that was done. Raises OSError."""
         if now.boottime < self._next:
             return False
         self.keep_now(now)

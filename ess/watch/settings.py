@@ -143,6 +143,9 @@ def load(paths: Paths) -> Settings:
         unread = True
         problems.append(f"{path}: {error.strerror or error}")
     values = DEFAULTS | keyfile.parse(data, path, problems, wrong)
+    for key, safe in _SAFE.items():
+        if values[key].lower() not in _YES | _NO:
+            problems.append(f"{path}: {key} must be true or false; {str(safe).lower()} is used")
     return Settings(values, tuple(problems), unread or len(data) > keyfile.LARGEST)
 
 
@@ -179,10 +182,6 @@ def _wrong_number(key: str, value: str) -> str:
     return f"must be {least:g} to {most:g} {whole}{unit}; the default {DEFAULTS[key]} is used"
 
 
-def _wrong_switch(value: str) -> str:
-    return "" if value.lower() in _YES | _NO else "must be true or false"
-
-
 def _wrong_time(value: str) -> str:
     return "" if _TIME.fullmatch(value) else "must be a time of day like 17:00; 00:00 is used"
 
@@ -202,8 +201,6 @@ def _wrong_deadman(value: str) -> str:
 
 
 _CHECKS: dict[str, Callable[[str], str]] = {
-    "QT_ESS_ENABLED": _wrong_switch,
-    "QT_ESS_DRY_RUN": _wrong_switch,
     "QT_ESS_DAY_START": _wrong_time,
     "QT_ESS_DAY_ZONE": _wrong_zone,
     "QT_ESS_WATCH_DEADMAN": _wrong_deadman,

@@ -236,6 +236,15 @@ def test_a_clock_that_is_set_by_little_is_no_jump() -> None:
     assert "jumped" not in one.hear(920, "equity").reason
 
 
+@pytest.mark.parametrize("zone", ["Pacific/Auckland", "America/New_York"])
+def test_another_start_of_the_day_in_the_settings_hides_no_loss(zone: str) -> None:
+    """Found: a restart with another zone began a new day at once."""
+    one = told(1000, 920)
+    one.restart(fresh(ZoneInfo(zone)))
+    assert "920 of 1000" in one.judge().reason
+    assert one.hear(899, "equity").mood is Mood.BREACH
+
+
 def test_rebase_begins_anew_from_the_last_figure() -> None:
     evaluator = fresh()
     one = Told(evaluator)

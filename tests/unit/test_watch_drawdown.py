@@ -35,6 +35,7 @@ def test_first_figure_arms_whatever_it_is() -> None:
     assert told().judge().mood is Mood.LEARNING
     assert told().hear(0.01).mood is Mood.QUIET
     assert told().hear(0.0).mood is Mood.LEARNING
+    assert told().hear(None, raw="").mood is Mood.LEARNING
     assert told().hear(-5.0).mood is Mood.LEARNING
 
 
@@ -149,3 +150,22 @@ def test_wild_figures_among_true_ones_change_no_verdict() -> None:
                 wild.hear(figure * chance.uniform(1.5, 1e6))
             found = wild.hear(figure)
             assert (found.mood, found.value) == (expected.mood, expected.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "dated"), [(1000.0, -400.0), (1000.0, 400.0), (0.0, 0.0), (None, 0.0), ("x", 0.0)]
+)
+def test_one_that_never_wrote_a_good_figure_is_missed(
+    value: float | str | None, dated: float
+) -> None:
+    """Found: a writer whose clock was wrong from the first day on was learnt about for ever."""
+    one = told()
+    for _ in range(31):
+        assert not one.hear(value, dated=dated, after=10, raw="something").trips
+    assert one.hear(value, dated=dated, raw="something").mood is Mood.BLIND
+
+
+def test_what_was_never_there_is_not_missed() -> None:
+    one = told()
+    for _ in range(100):
+        assert one.hear(None, raw="", after=10).mood is Mood.LEARNING

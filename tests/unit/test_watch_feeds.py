@@ -103,9 +103,11 @@ def test_missing_is_not_corrupt_but_silent() -> None:
     assert one.mood(1) is Mood.BLIND
 
 
-def test_first_values_arm_even_when_corrupt() -> None:
+def test_a_feed_that_was_never_good_arms_and_is_silent_in_the_end() -> None:
+    """Found: a feed of nothing but garbage from the first day on was never watched."""
     one = Told(Feeds(SILENCE))
-    assert corrupt(one, 10).mood is Mood.LEARNING
+    assert corrupt(one, 1).mood is Mood.QUIET
+    assert one.mood(301) is Mood.BLIND
 
 
 def test_wrong_dates_end_no_corruption() -> None:

@@ -60,7 +60,8 @@ def test_an_old_figure_is_as_old_as_it_says() -> None:
 def test_one_that_is_too_old_is_no_news() -> None:
     ear = Ear()
     assert ear.take(dated=-301) is Weight.NOTHING
-    assert not ear.hearing.armed
+    assert ear.hearing.sample is None
+    assert ear.silent(301), "somebody writes, and writes nothing good"
 
 
 def test_the_same_figure_read_again_and_again_grows_old() -> None:
