@@ -42,7 +42,7 @@ class DailyLoss:
         self._turn(now)
         if sample.name == "daily_pnl_pct":
             self._take_pnl(sample, now)
-        elif self._equity.take(sample, now) and self._equity.level is not None:
+        elif self._equity.take(sample, now) is Weight.NEWS and self._equity.level is not None:
             self._start.level(self._equity.level)
 
     def judge(self, now: Now) -> Verdict:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ess.watch import stored
 from ess.watch.equity import Equity
+from ess.watch.hearing import Weight
 from ess.watch.verdict import Mood, Verdict
 from ess.watch.words import beyond, near, percent, plain, severity
 
@@ -29,8 +30,9 @@ class Drawdown:
     def hear(self, sample: Sample, now: Now) -> None:
         """Take in a figure."""
         self._equity.clock.see(now)
-        if self._equity.take(sample, now) and self._equity.level is not None:
-            self._peak = max(self._peak or self._equity.level, self._equity.level)
+        weight, level = self._equity.take(sample, now), self._equity.level
+        if weight is Weight.NEWS and level is not None:
+            self._peak = max(self._peak or level, level)
 
     def judge(self, now: Now) -> Verdict:
         """Return how it stands."""

@@ -32,21 +32,20 @@ class Equity:
         self.level: float | None = None
         self._rising: list[float] = []
 
-    def take(self, sample: Sample, now: Now) -> bool:
-        """Take in one sample; return whether `level` is news."""
+    def take(self, sample: Sample, now: Now) -> Weight:
+        """Take in one sample; return NEWS of `level`, or that it ACCUSES with a lower `figure`."""
         value = sample.value
         if not isinstance(value, int | float):
             self.hearing.garbage(f"no figure: {sample.raw}" if sample.raw else "", now)
-            return False
+            return Weight.NOTHING
         if self.level is None and value <= 0:
-            self.hearing.garbage(f"not above zero: {sample.raw or value}", now)
-            return False
+            return self.hearing.garbage(f"not above zero: {sample.raw or value}", now)
         weight = self.hearing.take(sample, now, self.clock)
         if weight is Weight.ACCUSES and self.figure is not None:
             self.figure = min(self.figure, value)
-        if weight is not Weight.NEWS:
-            return False
-        return self._settle(value)
+        if weight is Weight.NEWS and not self._settle(value):
+            return Weight.NOTHING
+        return weight
 
     def remember(self) -> dict[str, object]:
         """Return what has to outlive a restart."""

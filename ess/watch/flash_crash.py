@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ess.watch import stored
 from ess.watch.equity import Equity
+from ess.watch.hearing import Weight
 from ess.watch.verdict import Mood, Verdict
 from ess.watch.window import MOST_STEPS, Step, Window
 from ess.watch.words import beyond, near, percent, plain, severity
@@ -37,12 +38,17 @@ class FlashCrash:
     def hear(self, sample: Sample, now: Now) -> None:
         """Take in a figure."""
         self._equity.clock.see(now)
-        if self._equity.take(sample, now) and self._equity.level is not None:
+        weight, figure = self._equity.take(sample, now), self._equity.figure
+        if weight is Weight.NOTHING or figure is None:
+            return
+        if weight is Weight.NEWS:
             written = self._equity.hearing.written or now.boottime
-            self._measure(self._equity.level, written, now)
-            self._highs.push(written, self._equity.level)
-        elif self._equity.figure is not None and self._equity.figure != self._equity.level:
-            self._measure(self._equity.figure, now.boottime, now)
+        else:
+            # An older figure heard once more, after a rise, is no fall.
+            written = self._equity.clock.written(sample, now)
+        self._measure(figure, written, now)
+        if weight is Weight.NEWS:
+            self._highs.push(written, figure)
 
     def judge(self, now: Now) -> Verdict:
         """Return how it stands."""

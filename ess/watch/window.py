@@ -42,11 +42,15 @@ class Window:
             self._over.popleft()
 
     def highest(self, moment: float) -> Step | None:
-        """Return the highest that stood in the window that ends at `moment`; None: nothing did."""
-        begin = moment - self._span
-        last = self._open if self._open and self._open.until > begin else None
+        """Return the highest that stood in the window that ends at `moment`; None: nothing did.
+
+        What began after `moment` did not, though something that it outdid may be forgotten.
+        """
+        begin, last = moment - self._span, self._open
+        if last and not (last.since <= moment and last.until > begin):
+            last = None
         for step in self._over:
-            if step.until > begin:
+            if step.until > begin and step.since <= moment:
                 return last if last and last.value >= step.value else step
         return last
 

@@ -7,6 +7,7 @@ import random
 import pytest
 
 from ess.watch.flash_crash import FlashCrash
+from ess.watch.sample import Sample
 from ess.watch.verdict import Mood
 from ess.watch.window import MOST_STEPS, Window
 from tests.unit.watching import SILENCE, Told
@@ -103,6 +104,17 @@ def test_a_spike_is_no_high_to_crash_from() -> None:
 @pytest.mark.parametrize("dated", [30.0, 1e7])
 def test_a_fall_with_a_wrong_date_is_a_fall(dated: float) -> None:
     assert told(1000).hear(960, dated=dated).mood is Mood.BREACH
+
+
+def test_an_older_figure_read_again_after_a_rise_is_no_fall() -> None:
+    """Found: two sources of one figure, the slower of which was judged as if it were news."""
+    one = told(1000, 960, 970, every=61)
+    old = Sample("equity", 970.0, one.time.wall, one.time.boottime, "970")
+    for figure in (980, 1000, 1010):
+        one.hear(figure)
+        assert one.again(old).mood is Mood.QUIET
+        assert one.hear(None, raw="").mood is Mood.QUIET
+    assert one.hear(970).mood is Mood.BREACH
 
 
 def test_crash_over_a_restart() -> None:
