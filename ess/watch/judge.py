@@ -87,6 +87,14 @@ class Judge:
                 problems.append(f"{name}: what it remembered is lost: {_said(error)}")
         return tuple(problems)
 
+    def rebase(self, name: str) -> bool:
+        """Let one evaluator measure anew; return whether there is one that measures."""
+        measure_anew = getattr(self._evaluators.get(name), "rebase", None)
+        if not callable(measure_anew):
+            return False
+        measure_anew()
+        return True
+
     def _add(self, evaluator: Evaluator) -> None:
         if evaluator.name in self._evaluators:
             message = f"two evaluators are called {evaluator.name}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ess.watch import baselines
+from ess.watch import baselines, rebase
 
 if TYPE_CHECKING:
     from ess.watch.judge import Judge
@@ -41,6 +41,18 @@ class Memory:
         if lost:
             problems += (*lost, baselines.put_aside(self._directory, "a part makes no sense"))
         return problems
+
+    def rebase(self, now: Now) -> tuple[str, ...]:
+        """Do what a person has asked for, once; return what to tell of it. Raises OSError."""
+        told = tuple(
+            f"{name}: measures anew, as asked for"
+            if self._judge.rebase(name)
+            else f"{name}: no evaluator that could measure anew"
+            for name in rebase.taken(self._directory)
+        )
+        if told:
+            self.keep_now(now)
+        return told
 
     def keep(self, now: Now) -> bool:
         """Write it down when it was not for 5 s; return whether that was done. Raises OSError."""

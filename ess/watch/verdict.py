@@ -59,7 +59,9 @@ class Verdict:
 class Evaluator(Protocol):
     """One condition. It keeps what it has heard and judges by that alone; it does no I/O.
 
-    All of it is called from one thread, with moments whose boottime never decreases.
+    All of it is called from one thread, with moments whose boottime never decreases. One that
+    measures from somewhere, a peak or a start, may also have rebase(), which takes the last
+    credible figure for it: a person's word, never a sample's.
     """
 
     @property

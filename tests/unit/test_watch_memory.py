@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ess.latch import State
-from ess.watch import baselines
+from ess.watch import baselines, rebase
 from ess.watch.drawdown import Drawdown
 from ess.watch.health import Health
 from ess.watch.judge import Judge
@@ -69,6 +69,31 @@ def test_it_is_written_at_most_so_often_and_at_once_when_told(tmp_path: Path) ->
     assert watcher.memory.keep(time.on(0.2))
     watcher.memory.keep_now(time.now)
     assert not watcher.memory.keep(time.on(0.1))
+
+
+def test_a_person_lets_it_measure_anew(tmp_path: Path) -> None:
+    time = kept(tmp_path, 1000, 800)
+    watcher = Watcher(tmp_path, time)
+    assert watcher.memory.rebase(time.now) == ()
+    assert watcher.hear(800) is Mood.BREACH
+    rebase.ask(str(tmp_path), ["drawdown", "health", "nobody"])
+    assert watcher.memory.rebase(time.now) == (
+        "drawdown: measures anew, as asked for",
+        "health: no evaluator that could measure anew",
+        "nobody: no evaluator that could measure anew",
+    )
+    assert watcher.hear(790) is Mood.QUIET
+    assert watcher.memory.rebase(time.now) == (), "once"
+    assert Watcher(tmp_path, time).hear(690) is Mood.QUIET, "and it is written down"
+
+
+def test_what_is_no_request_to_measure_anew_is_none(tmp_path: Path) -> None:
+    watcher = Watcher(tmp_path, kept(tmp_path))
+    path = tmp_path / rebase.NAME
+    path.write_bytes(b"\xff\x1b[2J\n\n")
+    assert watcher.memory.rebase(watcher.time.now) == ()
+    os.mkfifo(path)
+    assert watcher.memory.rebase(watcher.time.now) == ()
 
 
 GARBAGE = [
