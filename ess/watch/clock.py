@@ -84,7 +84,8 @@ class Clock:
         if then.boot and then.boot == now.boot and then.boottime <= now.boottime:
             clock._last = then
             return clock, 0.0
-        clock.rebooted = True
+        # What is moved to this boot's time is remembered in it, however soon that is.
+        clock._last, clock.rebooted = now, True
         return clock, now.boottime - then.boottime - max(0.0, now.wall - then.wall)
 
     @staticmethod

@@ -79,8 +79,8 @@ class FlashCrash:
         highs, falls = _steps(state, "highs"), _steps(state, "falls")
         silence = self._equity.hearing.limit
         self._equity, shift = Equity.recalled(silence, stored.table(state, "equity"), now)
-        self._highs.restore(_moved(highs, shift))
-        self._falls.restore(_moved(falls, shift))
+        self._highs.restore(_moved(highs, shift, now))
+        self._falls.restore(_moved(falls, shift, now))
 
     def rebase(self) -> None:
         """Begin to measure anew: a person's word, never a sample's."""
@@ -119,5 +119,8 @@ def _steps(state: Mapping[str, object], key: str) -> list[Step]:
     return [Step(*step) for step in steps]
 
 
-def _moved(steps: list[Step], shift: float) -> list[Step]:
-    return [step._replace(since=step.since + shift, until=step.until + shift) for step in steps]
+def _moved(steps: list[Step], shift: float, now: Now) -> list[Step]:
+    return [
+        step._replace(since=min(step.since + shift, now.boottime), until=step.until + shift)
+        for step in steps
+    ]

@@ -2,7 +2,8 @@
 
 While the latch is on nothing trips, and what is broken then is what a person releases in spite of:
 after the release it trips again when it gets worse, or when it is still broken `pause` s later.
-What was not broken at the release trips at once.
+What was not broken at the release trips at once; but whoever writes was stopped, too, so silence
+counts for as long again as its limit allows, for `pause` at most.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ RETRY = 10.0
 # Below this part of its limit it is over, and the next time is another one.
 _OVER = 0.8
 _INPUTS = 20
+_NEVER = float("-inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class Rearm:
         self._pause = pause
         self._clock = Clock()
         self._latched = False
-        self._released = float("-inf")
+        self._released = _NEVER
         self._accepted: dict[str, Verdict] = {}
         self._asked: dict[str, tuple[float, Verdict]] = {}
 
@@ -75,7 +77,7 @@ class Rearm:
         return {
             "clock": self._clock.remember(),
             "latched": self._latched,
-            "released": self._released if self._accepted and not self._latched else None,
+            "released": None if self._released == _NEVER else self._released,
             "accepted": {
                 name: {"mood": one.mood.value, "severity": one.severity}
                 for name, one in self._accepted.items()
@@ -113,9 +115,12 @@ class Rearm:
             if verdict.nearness <= _OVER:
                 self._accepted.pop(name, None)
             return False
+        since = now.boottime - self._released
+        if verdict.mood is Mood.BLIND and since <= min(verdict.limit or 0.0, self._pause):
+            return False
         accepted = self._accepted.get(name)
         if accepted and not verdict.worse_than(accepted):
-            if now.boottime - self._released < self._pause:
+            if since < self._pause:
                 return False
             del self._accepted[name]
         asked = self._asked.get(name)

@@ -88,6 +88,18 @@ def test_reboot_measures_on_the_wall_clock_and_never_backwards(off: float, count
     assert now.boottime - (before.boottime + shift) == counted
 
 
+def test_two_reboots_in_a_row_lose_no_time() -> None:
+    """Found: written down again before it had looked at the time, it began at zero."""
+    time, clock = Time(), Clock()
+    clock.see(time.now)
+    moment = time.now.boottime
+    for _ in range(3):
+        state = clock.remember()
+        clock, shift = Clock.recalled(state, time.reboot(100))
+        moment += shift
+    assert time.now.boottime - moment == 300
+
+
 def test_without_a_boot_id_it_was_another_boot() -> None:
     clock = Clock()
     clock.see(Now(1e9, 50.0))

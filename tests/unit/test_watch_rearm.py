@@ -134,6 +134,26 @@ def test_what_was_fine_at_the_release_trips_at_once() -> None:
     assert course.go(verdict(name="health"))
 
 
+@pytest.mark.parametrize("restart", [False, True])
+def test_who_writes_has_the_time_of_its_limit_to_start(restart: bool) -> None:  # noqa: FBT001 - a table
+    """Found: a release shortly before silence was too long tripped at once again."""
+    course = Course()
+    course.released(verdict())
+    if restart:
+        course.restart(after=0)
+    blind = Verdict("daily-loss", Mood.BLIND, "no news", 301.0, 300.0, 1.0, (), 1.0)
+    assert course.go(blind, after=298) is None
+    assert course.go(blind, after=3)
+
+
+def test_silence_is_forgiven_after_a_release_only_and_for_the_pause_at_most() -> None:
+    blind = Verdict("daily-loss", Mood.BLIND, "no news", 9e9, 8e9, 1.0, (), 1.0)
+    assert Course().go(blind)
+    course = Course()
+    course.released(verdict())
+    assert course.go(blind, after=PAUSE + 1)
+
+
 def test_what_got_fine_while_latched_trips_at_once() -> None:
     course = Course()
     course.go(verdict())
