@@ -32,7 +32,8 @@ class Sample:
 
     `name`: equity, daily_pnl_pct, health, stop_loss, order_error, feed:NAME, manual, expr:NAME;
     `value`: None for what is not there or makes no sense, `raw` then tells what was read;
-    `at`: when its writer says it was written, s since the epoch, None when it does not say;
+    `at`: when its writer says it was written, s since the epoch, None when it does not say: then
+    it is as new as it is heard, and read again and again it never grows old;
     `heard`: when it reached us, on the boottime clock.
     """
 

@@ -208,6 +208,27 @@ def test_midnight_twice_hides_no_loss_between_the_two() -> None:
     assert one.hear(899, "equity").mood is Mood.BREACH
 
 
+def test_a_reboot_after_a_jump_does_not_make_the_next_midnight_trusted() -> None:
+    one = told(1000, 920)
+    one.time.jump(DAY / 2 - 30)
+    one.hear(920, "equity")
+    one.time.reboot(5)
+    one.restart(fresh())
+    assert one.hear(899, "equity", after=120).mood is Mood.BREACH
+    assert one.time.wall > NOON + DAY / 2
+
+
+def test_an_account_at_zero_is_no_start_of_a_day() -> None:
+    one = told(1000, 0.0)
+    assert one.hear(0.0, "equity", after=DAY / 2).mood is not Mood.LEARNING
+    one.hear(-5.0, "equity", after=DAY)
+    one.restart(fresh(), after=DAY)
+    for figure in (100, 100, 100, 100):
+        one.hear(figure, "equity")
+    assert one.mood() is Mood.QUIET
+    assert one.hear(89, "equity").mood is Mood.BREACH
+
+
 def test_a_day_after_a_jump_days_begin_as_ever() -> None:
     one = told(1000, 920)
     one.time.jump(DAY)

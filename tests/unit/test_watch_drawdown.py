@@ -107,6 +107,12 @@ def test_silence_trips_after_its_limit_and_a_breach_stays_one() -> None:
     assert broken.mood(10_000) is Mood.BREACH
 
 
+def test_a_figure_written_before_the_clock_was_set_forward_counts() -> None:
+    one = told(1000)
+    one.time.jump(3600)
+    assert one.hear(800, dated=-3601).mood is Mood.BREACH
+
+
 def test_nearness_grows_to_one() -> None:
     one = told(1000)
     near = [one.hear(figure).nearness for figure in (1000, 925, 850, 800)]

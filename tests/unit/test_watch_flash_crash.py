@@ -97,6 +97,12 @@ def test_a_jump_of_the_clock_hides_no_crash_and_makes_none(jump: float) -> None:
     assert one.hear(960).mood is Mood.BREACH
 
 
+def test_a_figure_written_before_the_clock_was_set_forward_counts() -> None:
+    one = told(1000)
+    one.time.jump(3600)
+    assert one.hear(960, dated=-3601).mood is Mood.BREACH
+
+
 def test_a_spike_is_no_high_to_crash_from() -> None:
     assert told(1000, 5000, 1000, every=1).mood() is Mood.QUIET
 

@@ -29,6 +29,10 @@ def test_limit(count: int, mood: Mood) -> None:
     assert told(count).mood() is mood
 
 
+def test_reason_at_the_limit_does_not_say_beyond() -> None:
+    assert told(3).judge().reason == "3 stop-loss hits within 15 min, limit 3"
+
+
 def test_no_hit_allowed_means_the_first_one_trips() -> None:
     assert told(1, limit=0).mood() is Mood.BREACH
 

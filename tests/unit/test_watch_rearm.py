@@ -73,6 +73,15 @@ def test_a_trip_says_why_and_by_what() -> None:
     assert "feeds" in trip.inputs
 
 
+def test_what_a_trip_is_decided_by_is_bounded() -> None:
+    course = Course()
+    heard = tuple(Sample(f"feed:{n}", 1.0, None, 1.0, "1") for n in range(100))
+    broken = Verdict("feeds", Mood.BLIND, "no news", 1.0, 1.0, 1.0, heard, 1.0)
+    trip = course.go(broken)
+    assert trip is not None
+    assert len(trip.inputs) <= 20
+
+
 def test_a_trip_that_became_no_latch_is_asked_for_again() -> None:
     course = Course()
     assert course.go(verdict())
