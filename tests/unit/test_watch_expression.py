@@ -111,6 +111,12 @@ def test_several_series_are_judged_by_the_worst() -> None:
     assert parse("x > 5").worst([]) is None
 
 
+def test_a_figure_written_before_the_clock_was_set_forward_counts() -> None:
+    one = told("x > 5", 1)
+    one.time.jump(3600)
+    assert one.hear(9.0, dated=-3601).mood is Mood.BREACH
+
+
 def test_another_question_begins_anew() -> None:
     one = told("x > 5", 1, 9)
     one.restart(Expression("x", parse("y > 5"), SILENCE))

@@ -144,6 +144,13 @@ def test_once_heard_silence_counts_over_a_restart() -> None:
     assert "feed b" in one.judge().reason
 
 
+def test_forgiven_silence_is_at_its_limit_and_not_beyond() -> None:
+    one = told("a")
+    one.restart(Feeds(SILENCE), after=500)
+    verdict = one.judge()
+    assert (verdict.mood, verdict.nearness) == (Mood.QUIET, 1.0)
+
+
 def test_feed_taken_off_the_list_is_forgotten_by_a_restart() -> None:
     one = told("a", "gone")
     one.restart(Feeds(SILENCE, never=("gone",)), after=200)

@@ -221,6 +221,15 @@ def test_the_pause_goes_on_over_a_restart() -> None:
     assert course.go(verdict(), after=PAUSE / 2)
 
 
+@pytest.mark.parametrize(("off", "trips"), [(PAUSE - 100, False), (PAUSE + 100, True)])
+def test_the_pause_goes_on_over_a_reboot(off: float, trips: bool) -> None:  # noqa: FBT001 - a table
+    course = Course()
+    course.released(verdict())
+    course.time.reboot(off)
+    course.restart()
+    assert (course.go(verdict()) is not None) is trips
+
+
 def test_a_release_while_the_watcher_was_down_is_one() -> None:
     course = Course()
     course.go(verdict())

@@ -42,6 +42,12 @@ def test_it_has_an_age(tmp_path: Path) -> None:
         assert found.is_current is current
 
 
+@pytest.mark.parametrize(("interval", "age"), [(1.0, 15.0), (10.0, 30.0)])
+def test_three_intervals_may_pass_or_15_s(interval: float, age: float) -> None:
+    assert Standing(interval, 900.0, False, (), {}, age).is_current  # noqa: FBT003
+    assert not Standing(interval, 900.0, False, (), {}, age + 0.1).is_current  # noqa: FBT003
+
+
 def test_what_would_trip(tmp_path: Path) -> None:
     time = Time()
     written(tmp_path, time)
