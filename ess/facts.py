@@ -49,11 +49,17 @@ class Systemd:
 
 @dataclass(frozen=True, slots=True)
 class Drill:
-    """The record of the last drill; `epoch` is None when there is none that can be read."""
+    """The record of the last drill; `epoch` is None when there is none that can be read.
+
+    `channels`: of each alert channel that was tried, whether it took a test; `chain`: "yes" when
+    the audit log was whole, "no" when it was not, "" when nobody looked.
+    """
 
     epoch: float | None
     result: str = ""
     at: str = ""
+    channels: Mapping[str, bool] = field(default_factory=dict)
+    chain: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +98,38 @@ class Disk:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """Events in a spool: how many, and the age of the oldest (s)."""
+
+    count: int
+    age: float
+
+
+@dataclass(frozen=True, slots=True)
+class Aftermath:
+    """What follows a stop, as it is.
+
+    `unknown`: what could not be looked at, and why; `problems`: of aftermath.env, a line each, no
+    value shown; `exposed`: why others than root can read it; `packages`: each that a configured
+    channel needs and that cannot be loaded, and why; `waiting`: by spool directory; `channels`: the
+    names of all that are configured; `missed`: since when (s since the epoch) nothing got through
+    a channel; `faults`: of the newest part of the audit log, (where, what).
+    """
+
+    unknown: Mapping[str, str] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+    exposed: str = ""
+    packages: Mapping[str, str] = field(default_factory=dict)
+    waiting: Mapping[str, Waiting] = field(default_factory=dict)
+    channels: tuple[str, ...] = ()
+    missed: Mapping[str, int] = field(default_factory=dict)
+    faults: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """Everything measured, at one time: `now`, s since the epoch; `monotonic`, s of the clock
-    that systemd's ...TimestampMonotonic tell in us.
+    that systemd's ...TimestampMonotonic tell in us; `aftermath`: None when nobody asked.
     """
 
     now: float
@@ -104,3 +139,4 @@ class Facts:
     kernel: Kernel
     disk: Disk
     monotonic: float = 0.0
+    aftermath: Aftermath | None = None

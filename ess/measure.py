@@ -207,7 +207,19 @@ def _drill(paths: Paths) -> Drill:
     record = key_values(_aside(lambda: regular.read(paths.last_drill, _RECORD)) or b"")
     epoch = record.get("epoch", "")
     known = float(epoch) if epoch.isascii() and epoch.isdigit() else None
-    return Drill(known, record.get("result", ""), record.get("at", ""))
+    return Drill(
+        known,
+        record.get("result", ""),
+        record.get("at", ""),
+        _answers(record.get("channels", "")),
+        record.get("chain", ""),
+    )
+
+
+def _answers(text: str) -> dict[str, bool]:
+    """Return what `slack:yes email-1:no` says."""
+    pairs = (word.partition(":") for word in text.split())
+    return {name: answer == "yes" for name, _, answer in pairs}
 
 
 def _aside(work: bounded.Work) -> bytes | None:

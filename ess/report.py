@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 WIDTH = 80
 Paint = Callable[[str, str], str]
+Acked = Mapping[str, bool | None]
 _SHOWN_PIDS = 10
 _AGES = ((86400, "days"), (3600, "h"), (60, "min"))
 
@@ -65,10 +66,19 @@ def status_text(view: View, paint: Paint) -> str:
     return "\n".join(lines)
 
 
-def doctor_text(found: Sequence[Finding], paint: Paint) -> str:
-    """Return the doctor's screen: every finding, what follows from it and what mends it."""
+def doctor_text(found: Sequence[Finding], paint: Paint, acked: Acked | None = None) -> str:
+    """Return the doctor's screen: every finding, what follows from it and what mends it.
+
+    `acked`: which alert channels took the test of the last drill; None when that is not known.
+    """
+    channels = _channels(acked)
+    between = [""] if found and channels else []
+    return "\n".join([*_doctor(found, paint), *between, *channels])
+
+
+def _doctor(found: Sequence[Finding], paint: Paint) -> list[str]:
     if not found:
-        return paint("ARMED: nothing is wrong with the stop.", "good")
+        return [paint("ARMED: nothing is wrong with the stop.", "good")]
     errors = _errors(found)
     head = (
         paint(f"DISARMED: {_count(len(errors), 'error')}.", "bad")
@@ -78,7 +88,17 @@ def doctor_text(found: Sequence[Finding], paint: Paint) -> str:
     lines = [head]
     for finding in found:
         lines += ["", *_finding(finding, explain=True)]
-    return "\n".join(lines)
+    return lines
+
+
+def _channels(acked: Acked | None) -> list[str]:
+    if acked is None:
+        return []
+    if not acked:
+        return _wrap("No alert channel is configured: nobody is told of a stop.")
+    words = {True: "yes", False: "NO", None: "not tried"}
+    answers = ", ".join(f"{name} {words[answer]}" for name, answer in acked.items())
+    return _wrap(f"Alert channels acked in the last drill: {answers}.")
 
 
 def status_json(view: View, code: ExitCode) -> str:
@@ -103,9 +123,10 @@ def status_json(view: View, code: ExitCode) -> str:
     )
 
 
-def doctor_json(found: Sequence[Finding], code: ExitCode) -> str:
-    """Return the findings for machines."""
-    return _dump({"armed": is_armed(found), "findings": _rows(found), "exit_code": int(code)})
+def doctor_json(found: Sequence[Finding], code: ExitCode, acked: Acked | None = None) -> str:
+    """Return the findings for machines, and what the screen says of alert channels."""
+    answer = {"armed": is_armed(found), "findings": _rows(found), "channels": acked}
+    return _dump({**answer, "exit_code": int(code)})
 
 
 def _active(view: View, paint: Paint) -> list[str]:

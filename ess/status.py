@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from ess import armed, cgroup, latch, report, tripset
+from ess import armed, cgroup, judge_aftermath, latch, report, tripset
 from ess.console import Console
 from ess.containment import coming, look
 from ess.errors import ManagerError
 from ess.exits import ExitCode
 from ess.latch import State
+from ess.loading import loading
 from ess.manager import choose
 from ess.measure import measure
 from ess.report import Alive, View
@@ -49,14 +51,22 @@ def status(paths: Paths, form: Form) -> ExitCode:
 
 
 def doctor(paths: Paths, form: Form) -> ExitCode:
-    """Say everything that is wrong with the stop. Returns NOT_ARMED if any of it is an error."""
-    found = armed.findings(measure(paths, choose()), paths)
+    """Say everything that is wrong with the stop, and with what follows one.
+
+    Returns NOT_ARMED if any of it is an error.
+    """
+    with loading():
+        from ess.aftermath import health  # noqa: PLC0415 - status does without
+
+    facts = replace(measure(paths, choose()), aftermath=health.look(paths))
+    found = armed.findings(facts, paths)
+    acked = judge_aftermath.acked(facts)
     code = ExitCode.DONE if armed.is_armed(found) else ExitCode.NOT_ARMED
     console = Console()
     if form is Form.JSON:
-        console.out(report.doctor_json(found, code))
+        console.out(report.doctor_json(found, code, acked))
     else:
-        console.out(report.doctor_text(found, console.paint))
+        console.out(report.doctor_text(found, console.paint, acked))
     return code
 
 

@@ -92,8 +92,7 @@ def load(paths: Paths) -> Settings:
     values = dict(DEFAULTS)
     try:
         data = regular.read(path, keyfile.LARGEST + 1)
-        if os.stat(path).st_mode & _OTHERS:
-            problems.append(f"{path}: others than root may read it; run: chmod 600 {path}")
+        problems += exposure(path)
     except FileNotFoundError:
         data = b""
     except OSError as error:
@@ -102,6 +101,14 @@ def load(paths: Paths) -> Settings:
     values |= keyfile.parse(data, path, problems, _wrong)
     values |= _credentials(problems)
     return Settings(values, tuple(problems))
+
+
+def exposure(path: str) -> list[str]:
+    """Return the problem that others than root may read the file, if they may. Raises OSError."""
+    status = os.stat(path)
+    if status.st_mode & _OTHERS == 0 and status.st_uid in (0, os.geteuid()):
+        return []
+    return [f"{path}: others than root may read it; run: chown 0:0 {path}; chmod 600 {path}"]
 
 
 def _wrong(key: str, value: str) -> str:

@@ -109,9 +109,12 @@ def verify(paths: Paths) -> ExitCode:
     return ExitCode.DONE
 
 
-def checkpoints() -> dict[int, str]:
-    """Return the checkpoints in the journal, hashes by seq; none when the journal has none."""
+def checkpoints(newest: int | None = None) -> dict[int, str]:
+    """Return the checkpoints in the journal (the `newest` only), hashes by seq; none when the
+    journal has none.
+    """
     argv = ["journalctl", "-o", "json", "--no-pager", f"MESSAGE_ID={journal.CHECKPOINT}"]
+    argv += [f"--lines={newest}"] if newest else []
     found: dict[int, str] = {}
     for line in process.run(argv, _JOURNAL_PATIENCE).out.splitlines():
         entry = json.loads(line)

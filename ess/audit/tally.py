@@ -25,6 +25,7 @@ class Tally:
     """Counts by channel for alerts; moments in s since the epoch, 0 when it never was.
 
     `contained_ms`: of the last stop, from the flag to the last process dead; -1 when not known.
+    `missed`: since when (s since the epoch) nothing got through a channel; the others got theirs.
     """
 
     activations: int = 0
@@ -34,6 +35,7 @@ class Tally:
     failed: Mapping[str, int] = field(default_factory=dict)
     given_up: Mapping[str, int] = field(default_factory=dict)
     alert_failed: float = 0.0
+    missed: Mapping[str, int] = field(default_factory=dict)
 
 
 def add(tally: Tally, record: Mapping[str, object]) -> Tally:
@@ -45,12 +47,12 @@ def add(tally: Tally, record: Mapping[str, object]) -> Tally:
         case "contained":
             return replace(tally, contained_ms=_milliseconds(record.get("took")))
         case "alert-sent":
-            return replace(tally, sent=_one_more(tally.sent, record))
+            tally = replace(tally, sent=_one_more(tally.sent, record))
         case "alert-failed":
-            return replace(tally, failed=_one_more(tally.failed, record), alert_failed=at)
+            tally = replace(tally, failed=_one_more(tally.failed, record), alert_failed=at)
         case "alert-given-up":
-            return replace(tally, given_up=_one_more(tally.given_up, record), alert_failed=at)
-    return tally
+            tally = replace(tally, given_up=_one_more(tally.given_up, record), alert_failed=at)
+    return replace(tally, missed=_missed(tally.missed, record, at))
 
 
 def total(tally: Tally, records: Iterable[Mapping[str, object]]) -> Tally:
@@ -77,11 +79,25 @@ def decode(found: object) -> Tally:
     return Tally(**known)  # type: ignore[arg-type]
 
 
+def _missed(missed: Mapping[str, int], record: Mapping[str, object], at: float) -> dict[str, int]:
+    """Return the channels that nothing gets through, with this record taken into account."""
+    name, kind = _name(record, missed), record.get("event")
+    if kind in ("alert-failed", "alert-given-up"):
+        return {name: int(at), **missed}
+    if kind == "alert-sent" or (kind == "alert-test" and record.get("delivered") == "yes"):
+        return {one: since for one, since in missed.items() if one != name}
+    return dict(missed)
+
+
 def _one_more(counts: Mapping[str, int], record: Mapping[str, object]) -> dict[str, int]:
-    name = str(record.get("channel", ""))
-    if not _CHANNEL.fullmatch(name) or (name not in counts and len(counts) >= _CHANNELS_MOST):
-        name = OTHER
+    name = _name(record, counts)
     return {**counts, name: counts.get(name, 0) + 1}
+
+
+def _name(record: Mapping[str, object], known: Mapping[str, int]) -> str:
+    name = str(record.get("channel", ""))
+    full = name not in known and len(known) >= _CHANNELS_MOST
+    return OTHER if full or not _CHANNEL.fullmatch(name) else name
 
 
 def _moment(record: Mapping[str, object]) -> float:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ess import armed
-from ess.facts import Drill, Facts, FileState, Stray
+from ess import armed, judge_aftermath
+from ess.facts import Aftermath, Drill, Facts, FileState, Stray, Waiting
 from ess.findings import CATALOGUE, Severity
 from ess.judge_trading import required
 from ess.latch import State
@@ -64,6 +64,13 @@ def latched(facts: Facts) -> Facts:
     for unit in (PATHS.path_unit, PATHS.trigger_unit):
         units[unit] = units[unit] | running
     return replace(facts, latch=State.LATCHED, systemd=replace(facts.systemd, units=units))
+
+
+def after(drill: Drill | None = None, **changed: Any) -> Facts:
+    """Return the facts of a host that tells people through slack."""
+    known = drill or Drill(NOW, "PASS", "2027-01-15T08:00:00Z", {"slack": True}, "yes")
+    told = replace(Aftermath(channels=("slack",)), **changed)
+    return replace(with_part("disk", drill=known), aftermath=told)
 
 
 # what is wrong: (the facts, the one code that is found)
@@ -179,6 +186,25 @@ CASES: dict[str, tuple[Facts, str]] = {
     "release broken off": (with_part("disk", left_running=True), "release-unfinished"),
     "metrics old": (with_part("disk", metrics_age=61), "metrics-stale"),
     "metrics missing": (with_part("disk", metrics_age=math.inf), "metrics-stale"),
+    "not root": (after(unknown={"what follows": "only root may look"}), "aftermath-unknown"),
+    "alerts misconfigured": (
+        after(problems=("no slack alerts: QT_ESS_SLACK_CHANNEL malformed",)),
+        "alerts-misconfigured",
+    ),
+    "secrets open to others": (after(exposed="others may read it"), "alerts-exposed"),
+    "package gone": (after(packages={"apprise": "No module named 'apprise'"}), "alerts-package"),
+    "events wait": (after(waiting={PATHS.spools[1]: Waiting(3, 121)}), "spool-waiting"),
+    "channel fails": (after(missed={"slack": 1_799_990_000}), "alert-failing"),
+    "channel refused the drill": (
+        after(Drill(NOW, "PASS", "", {"slack": False}, "yes")),
+        "alert-unacked",
+    ),
+    "channel not tried": (after(channels=("slack", "sms-1")), "alert-unacked"),
+    "log edited": (after(faults=((f"{PATHS.audit}:12", "was edited"),)), "audit-broken"),
+    "log not whole in the drill": (
+        after(Drill(NOW, "PASS", "2027-01-15T08:00:00Z", {"slack": True}, "no")),
+        "audit-broken",
+    ),
     "enforcer dead": (replace(healthy(), latch=State.LATCHED), "enforcer-missing"),
 }
 
@@ -202,6 +228,50 @@ def test_a_healthy_host_is_armed() -> None:
 
 def test_a_healthy_latched_host_has_no_finding() -> None:
     assert armed.findings(latched(healthy()), PATHS) == []
+
+
+def test_nothing_that_follows_a_stop_disarms() -> None:
+    worst = after(
+        unknown={"x": "y"},
+        problems=("x",),
+        exposed="x",
+        packages={"redis": "x"},
+        waiting={PATHS.spools[0]: Waiting(9, 1e9)},
+        channels=("slack", "email-1"),
+        missed={"email-1": 0},
+        faults=(("x:1", "y"),),
+    )
+    found = armed.findings(worst, PATHS)
+    assert len(found) == 8
+    assert armed.is_armed(found)
+
+
+def test_what_is_of_no_consequence_is_no_finding() -> None:
+    """Events on their way, a channel that is no longer configured, a drill that never was."""
+    waiting = {PATHS.spools[0]: Waiting(9, 119)}
+    assert armed.findings(after(waiting=waiting, missed={"sms-1": 1}), PATHS) == []
+    never = armed.findings(after(Drill(None)), PATHS)
+    assert [finding.code for finding in never] == ["drill-never"]
+
+
+@pytest.mark.parametrize(
+    ("facts", "known"),
+    [
+        (healthy(), None),
+        (after(unknown={"x": "only root"}, channels=()), None),
+        (after(channels=()), {}),
+        (after(), {"slack": True}),
+        (after(unknown={"the log": "no answer"}), {"slack": True}),
+        (
+            after(Drill(NOW, "PASS", "", {"slack": False}), channels=("redis", "slack")),
+            {"redis": None, "slack": False},
+        ),
+    ],
+)
+def test_who_took_the_test_of_the_last_drill(
+    facts: Facts, known: dict[str, bool | None] | None
+) -> None:
+    assert judge_aftermath.acked(facts) == known
 
 
 def test_old_metrics_of_a_stopped_sentry_are_no_finding_of_their_own() -> None:

@@ -162,6 +162,16 @@ DISARMED: 1 error.
     )
 
 
+def test_doctor_says_who_would_be_told() -> None:
+    healthy = "ARMED: nothing is wrong with the stop."
+    nobody = "No alert channel is configured: nobody is told of a stop."
+    assert report.doctor_text([], plain, {}) == f"{healthy}\n{nobody}"
+    acked = {"redis": True, "slack": False, "email-1": None}
+    told = report.doctor_text([STOPPED], plain, acked)
+    said = "Alert channels acked in the last drill: redis yes, slack NO, email-1 not tried."
+    assert told.endswith(f"sudo systemctl start quantum-ess.path\n\n{said}")
+
+
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 def test_every_finding_fits_the_screen(case: tuple[object, str]) -> None:
     facts, _ = case
@@ -222,4 +232,6 @@ def test_json() -> None:
     clear = json.loads(report.status_json(View(State.CLEAR, (), NOW), ExitCode.DONE))
     assert (clear["ess"], clear["contained"], clear["armed"]) == ("INACTIVE", None, True)
     doctor = json.loads(report.doctor_json([], ExitCode.DONE))
-    assert doctor == {"armed": True, "findings": [], "exit_code": 0}
+    assert doctor == {"armed": True, "findings": [], "channels": None, "exit_code": 0}
+    doctor = json.loads(report.doctor_json([], ExitCode.DONE, {"slack": True, "sms-1": None}))
+    assert doctor["channels"] == {"slack": True, "sms-1": None}
