@@ -6,7 +6,7 @@ PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 umask 022
 
 ESS_PARTS=(paths exits say names clock config latch cgroup systemd status terminal spool)
-PROOF_PARTS=(claims verdict host armed identity stopwatch canary canary_reset production announce)
+PROOF_PARTS=(claims verdict host armed identity stopwatch canary canary_reset production announce aftermath)
 LAB_PARTS=(machine relay)
 
 usage() {
@@ -25,7 +25,8 @@ Usage: proof_ess.sh [--canary | --production | --lab] [--json FILE]
   --image NAME         bookworm (the default) or trixie, for --lab
   --yes-stop-trading   do not ask, for --production without a terminal
 
-Exit codes: 0 every claim holds; 2 usage; 3 not root; 5 a claim failed
+Exit codes: 0 every claim about the stop holds; 2 usage; 3 not root; 5 one failed
+What follows a stop (audit log, alerts) is tried afterwards; it can only warn.
 EOF
 }
 

@@ -88,6 +88,22 @@ metrics_compose_drill() {
     metric quantum_ess_last_drill_timestamp_seconds 'When the last drill ended; 0 when there was none.' "${DRILL_EPOCH:-0}"
     metric quantum_ess_last_drill_passed 'Whether the last drill passed.' "$passed"
     metric quantum_ess_drill_max_age_seconds 'The age at which a drill proves nothing any more.' $((MILLI * 864 / 10))
+    metrics_compose_channels
+}
+
+# metrics_compose_channels: which alert channels took the test of the last drill.
+metrics_compose_channels() {
+    local -a channels
+    local one took name=quantum_ess_last_drill_channel_acked
+    local head="# HELP $name Whether an alert channel took the test of the last drill."$'\n'"# TYPE $name gauge"$'\n'
+    read -ra channels <<<"${DRILL_CHANNELS:-}"
+    for one in "${channels[@]}"; do
+        [[ $one =~ ^[a-z][a-z0-9-]{0,31}:(yes|no)$ ]] || continue
+        took=0
+        [[ $one != *:yes ]] || took=1
+        METRICS+="$head$name{channel=\"${one%:*}\"} $took"$'\n'
+        head=
+    done
 }
 
 # metric NAME HELP VALUE [LABELS]: a gauge more in METRICS.

@@ -179,12 +179,17 @@ status_check_release() {
     FINDINGS+=('a release ended half-way, and the sentry will latch again; mend: ess_controller.sh deactivate')
 }
 
-# status_read_drill: into DRILL_EPOCH (s) and DRILL_RESULT, the last drill; empty when there was none.
+# status_read_drill: into DRILL_EPOCH (s), DRILL_RESULT and DRILL_CHANNELS (slack:yes email-1:no), the last drill;
+# empty when there was none.
 status_read_drill() {
     local key value
-    DRILL_EPOCH='' DRILL_RESULT=''
+    DRILL_EPOCH='' DRILL_RESULT='' DRILL_CHANNELS=''
     while IFS='=' read -r key value; do
-        case $key in epoch) DRILL_EPOCH=$value ;; result) DRILL_RESULT=$value ;; esac
+        case $key in
+            epoch) DRILL_EPOCH=$value ;;
+            result) DRILL_RESULT=$value ;;
+            channels) DRILL_CHANNELS=$value ;;
+        esac
     done 2>/dev/null <"$DRILL_FILE"
     [[ $DRILL_EPOCH =~ ^[0-9]{1,12}$ ]] || DRILL_EPOCH=''
 }

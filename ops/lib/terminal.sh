@@ -2,9 +2,9 @@
 # Words and colours for a person. Plain when not a terminal or when NO_COLOR is set.
 
 terminal_setup() {
-    RED='' GREEN='' BOLD='' DIM='' PLAIN=''
+    RED='' GREEN='' YELLOW='' BOLD='' DIM='' PLAIN=''
     [[ -t 1 && -z ${NO_COLOR:-} && ${TERM:-dumb} != dumb ]] || return 0
-    RED=$'\e[1;31m' GREEN=$'\e[1;32m' BOLD=$'\e[1m' DIM=$'\e[2m' PLAIN=$'\e[0m'
+    RED=$'\e[1;31m' GREEN=$'\e[1;32m' YELLOW=$'\e[1;33m' BOLD=$'\e[1m' DIM=$'\e[2m' PLAIN=$'\e[0m'
 }
 
 # operator_name: into OPERATOR, the person behind this root shell.

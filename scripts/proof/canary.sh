@@ -28,6 +28,10 @@ prove_canary() {
     claim 'trading units kept their processes' identity_kept bots 'trading unit'
     claim 'monitoring units kept their processes' identity_kept watchers 'monitoring unit'
     claim 'the real latch is as it was' real_latch_kept "$latch"
+    # Nothing of the canary is left over while others are waited for.
+    canary_left
+    PROOF_CLEANUP=:
+    aftermath_claims
 }
 
 canary_claims() {

@@ -2,7 +2,11 @@
 # Claims: each is checked by one function. In SEEN it says what it saw, for when the claim fails; in NOTED
 # what is worth knowing when it holds; in MEASURED the ms it is about. What could not be tested has failed.
 
-CLAIM_NAME=() CLAIM_OK=() CLAIM_SEEN=() CLAIM_MS=()
+# PROOF_PART says what the claims from here on are about: "stop", or "aftermath", what follows one. A claim about
+# that cannot fail the proof of the stop; it warns.
+
+CLAIM_NAME=() CLAIM_OK=() CLAIM_SEEN=() CLAIM_MS=() CLAIM_PART=()
+PROOF_PART=stop
 UNTESTABLE= # why the claims that follow cannot be tested
 
 heading() {
@@ -39,14 +43,18 @@ claim_or_stop() {
     claim "$@" || UNTESTABLE=${UNTESTABLE:-"it needs \"$1\""}
 }
 
-# claim_failed: true when any claim so far does not hold.
+# claim_failed [PART]: true when any claim so far about PART (stop) does not hold.
 claim_failed() {
-    [[ " ${CLAIM_OK[*]} " == *' '[!0]* ]]
+    local i
+    for i in "${!CLAIM_OK[@]}"; do
+        ((CLAIM_OK[i] == 0)) || [[ ${CLAIM_PART[i]} != "${1:-stop}" ]] || return 0
+    done
+    return 1
 }
 
 # claim_record CODE NAME SEEN MS: CODE 0 means that the claim holds.
 claim_record() {
-    CLAIM_OK+=("$1") CLAIM_NAME+=("$2") CLAIM_SEEN+=("$3") CLAIM_MS+=("$4")
+    CLAIM_OK+=("$1") CLAIM_NAME+=("$2") CLAIM_SEEN+=("$3") CLAIM_MS+=("$4") CLAIM_PART+=("$PROOF_PART")
     claim_show "$1" "$2" "$3" "$4"
 }
 
@@ -54,12 +62,19 @@ claim_show() {
     local line=$2 word="${GREEN}PASS$PLAIN"
     if (($1 != 0)); then
         word="${RED}FAIL$PLAIN"
+        [[ $PROOF_PART == stop ]] || word="${YELLOW}WARN$PLAIN"
         line+=": ${3:-no answer}"
     elif [[ -n $4$3 ]]; then
         line+=" (${4:+$4 ms}${4:+${3:+, }}$3)"
     fi
     claim_fold "$line"
     printf '%s  %s\n' "$word" "$FOLDED"
+}
+
+# claim_note TEXT: what is neither proved nor wrong.
+claim_note() {
+    claim_fold "$1"
+    printf '%sNOTE%s  %s\n' "$BOLD" "$PLAIN" "$FOLDED"
 }
 
 # claim_fold TEXT: into FOLDED, broken at spaces for 80 columns on a terminal; elsewhere one line is one line.

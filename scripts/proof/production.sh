@@ -17,6 +17,8 @@ prove_production() {
     production_stop_claims
     heading 'Trading is started again'
     production_start_claims
+    # Who finds trading stopped is told so first.
+    [[ -n ${PRODUCTION_TRIPPED:-} ]] || aftermath_claims
 }
 
 production_refuse() {

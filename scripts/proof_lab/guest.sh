@@ -9,7 +9,8 @@ load() {
     local part
     PROOF_ROOT=$(dirname -- "$(dirname -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")")")
     for part in ops/lib/{paths,exits,say,names,clock,config,latch,cgroup,systemd,status,terminal} \
-        scripts/proof/{claims,host,identity,stopwatch} scripts/proof_lab/{relay,trip,ways,hostile,held,broken,deaf,release,unarmed,uninstall,reboot}; do
+        scripts/proof/{claims,host,identity,stopwatch,aftermath} \
+        scripts/proof_lab/{relay,trip,ways,hostile,held,broken,deaf,release,unarmed,aftermath,uninstall,reboot}; do
         # shellcheck source=/dev/null
         . "$PROOF_ROOT/$part.sh" || exit 2
     done

@@ -25,6 +25,7 @@ lab_groups() {
     lab_deaf 'systemd itself does not answer'
     lab_group release 'Release'
     lab_group unarmed 'An unarmed stop is noticed'
+    lab_group aftermath 'What follows a stop'
     lab_group production 'The drill that really stops trading'
     lab_reboots 'Reboot'
     lab_group uninstall 'Uninstall'

@@ -49,6 +49,7 @@ HEALTHY = {
     "quantum_ess_sentry_timestamp_seconds": "0+10x720",
 }
 SENTRY = "quantum_ess_sentry_timestamp_seconds"
+ACKED = "quantum_ess_last_drill_channel_acked"
 FAILED = "quantum_ess_last_alert_failure_timestamp_seconds"
 STOPPED = {"quantum_ess_active": "1x720"}
 # What differs from a healthy host, when it is looked at, and the alerts that fire then.
@@ -74,6 +75,8 @@ CASES: dict[str, tuple[dict[str, str], str, set[str]]] = {
     "events wait": ({"quantum_ess_spool_depth": "3x720"}, "20m", {"SpoolNotDraining"}),
     "events wait for a moment": ({"quantum_ess_spool_depth": "0x100 3x20 0x600"}, "20m", set()),
     "events come and go": ({"quantum_ess_spool_depth": " ".join(["3x20 0"] * 36)}, "1h", set()),
+    "channel acked": ({ACKED: "1x720"}, "5m", set()),
+    "channel not acked": ({ACKED: "0x720"}, "5m", {"ChannelNotAcked"}),
     "alert failed": ({FAILED: "600x720"}, "20m", {"AlertFailing"}),
     "alert failed long ago": ({FAILED: "600x720"}, "1h", set()),
     "host silent": (dict.fromkeys(HEALTHY, "_x720"), "1h", {"Absent"}),

@@ -315,18 +315,22 @@ def test_any_records_make_a_file_that_can_be_read(
     assert sent == sum(one["event"] == "alert-sent" for one in records)
 
 
-@pytest.mark.parametrize(("state", "active"), [("clear", 0), ("latched", 1), ("unknown", 1)])
-def test_the_file_of_the_sentry_can_be_read(tmp_path: Path, state: str, active: int) -> None:
+def sentry_writes(directory: Path, state: str, drill: Path) -> dict[str, float]:
+    """Return what the sentry writes of a state and a record of the last drill."""
     script = f"""
     for part in {PARTS}; do . "$1/ops/lib/$part.sh"; done
-    TELLERS='' LATCH_STATE={state} FINDINGS=() CG_ROOT=/nonexistent DRILL_FILE=/nonexistent
+    TELLERS='' {state} FINDINGS=() CG_ROOT=/nonexistent DRILL_FILE=$3
     config_load /nonexistent && metrics_put "$2"
     """
-    done = subprocess.run(
-        ["bash", "-c", script, "bash", ROOT, tmp_path], capture_output=True, timeout=10, check=True
-    )
+    argv = ["bash", "-c", script, "bash", ROOT, directory, drill]
+    done = subprocess.run(argv, capture_output=True, timeout=10, check=True)
     assert done.stderr == b""
-    found = samples((tmp_path / "quantum_ess.prom").read_text())
+    return samples((directory / "quantum_ess.prom").read_text())
+
+
+@pytest.mark.parametrize(("state", "active"), [("clear", 0), ("latched", 1), ("unknown", 1)])
+def test_the_file_of_the_sentry_can_be_read(tmp_path: Path, state: str, active: int) -> None:
+    found = sentry_writes(tmp_path, f"LATCH_STATE={state}", tmp_path / "none")
     assert found.pop("quantum_ess_sentry_timestamp_seconds") > 1_700_000_000
     assert found.pop("quantum_ess_spool_depth") >= 0
     assert found == {
@@ -338,3 +342,14 @@ def test_the_file_of_the_sentry_can_be_read(tmp_path: Path, state: str, active: 
         "quantum_ess_drill_max_age_seconds": 8 * 86400,
         "quantum_ess_info unknown": 1,
     }
+
+
+def test_the_file_of_the_sentry_tells_who_took_the_test_of_the_drill(tmp_path: Path) -> None:
+    record = tmp_path / "last-drill"
+    record.write_text(
+        "epoch=1763713331\nresult=PASS\nchannels=slack:yes email-1:no *:yes a:maybe redis:yes\n"
+    )
+    found = sentry_writes(tmp_path, "LATCH_STATE=clear", record)
+    name = "quantum_ess_last_drill_channel_acked"
+    acked = {key.removeprefix(f"{name} "): found[key] for key in found if key.startswith(name)}
+    assert acked == {"slack": 1, "email-1": 0, "redis": 1}
