@@ -49,7 +49,10 @@ def _configuration(_facts: Facts, after: Aftermath, paths: Paths) -> Iterator[Fi
         fix = f"sudo chown 0:0 {file}; sudo chmod 600 {file}"
         yield Finding("alerts-exposed", file, after.exposed, fix)
     for problem in after.problems:
-        yield Finding("alerts-misconfigured", file, problem, f"correct {file}; sudo ess alert test")
+        place, _, what = problem.partition(": ")
+        where, message = (place, what) if place.startswith(file) else (file, problem)
+        fix = f"correct {file}; sudo ess alert test"
+        yield Finding("alerts-misconfigured", where, message, fix)
 
 
 def _packages(_facts: Facts, after: Aftermath, _paths: Paths) -> Iterator[Finding]:
@@ -77,13 +80,15 @@ def _failing(_facts: Facts, after: Aftermath, _paths: Paths) -> Iterator[Finding
 
 def _unacked(facts: Facts, after: Aftermath, _paths: Paths) -> Iterator[Finding]:
     drill = facts.disk.drill
-    for name in after.channels if drill.epoch is not None else ():
-        if drill.channels.get(name):
-            continue
-        tried = name in drill.channels
-        message = f"{'did not take' if tried else 'was not sent'} the test alert of the last drill"
-        fix = f"sudo ess alert test {name}; {_DRILL}"
-        yield Finding("alert-unacked", name, message, fix)
+    if drill.epoch is None:
+        return
+    refused = [name for name in after.channels if drill.channels.get(name) is False]
+    untried = [name for name in after.channels if name not in drill.channels]
+    for names, what in ((refused, "not taken"), (untried, "not tried")):
+        if names:
+            message = f"the test alert of the last drill was {what}"
+            fix = f"sudo ess alert test; {_DRILL}"
+            yield Finding("alert-unacked", ", ".join(names), message, fix)
 
 
 def _chain(facts: Facts, after: Aftermath, paths: Paths) -> Iterator[Finding]:

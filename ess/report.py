@@ -97,8 +97,12 @@ def _channels(acked: Acked | None) -> list[str]:
     if not acked:
         return _wrap("No alert channel is configured: nobody is told of a stop.")
     words = {True: "yes", False: "NO", None: "not tried"}
-    answers = ", ".join(f"{name} {words[answer]}" for name, answer in acked.items())
-    return _wrap(f"Alert channels acked in the last drill: {answers}.")
+    # A name and its answer stay on one line.
+    answers = ", ".join(
+        f"{name} {words[answer]}".replace(" ", "\0") for name, answer in acked.items()
+    )
+    lines = _wrap(f"Alert channels acked in the last drill: {answers}.")
+    return [line.replace("\0", " ") for line in lines]
 
 
 def status_json(view: View, code: ExitCode) -> str:

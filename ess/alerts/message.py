@@ -136,7 +136,7 @@ _WORDS = {
         "TEST, no emergency: ESS alert test",
         "THIS IS A TEST and no emergency. It says nothing about trading.",
         "TEST, NO EMERGENCY",
-        ("Nothing, if you expected it. Else ask who ran: sudo ess alert test",),
+        ("Nothing: every drill sends one, and so does: sudo ess alert test",),
         "It was sent by: ess alert test",
     ),
 }

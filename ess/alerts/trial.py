@@ -7,6 +7,7 @@ holds up none of the others.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import textwrap
 import time
@@ -85,10 +86,12 @@ def _wrapped(text: str, indent: int) -> str:
 
 
 def deliver(paths: Paths, name: str) -> ExitCode:
-    """Send a test through the channel `name` and print its answer; may block without end.
+    """Send a test through the channel `name` and print its answer; ends itself after a minute.
 
     Raises AftermathError when it was not delivered, UsageError when there is no such channel.
     """
+    # Whoever waits for us may be killed, and nobody else ends what a service keeps waiting.
+    signal.setitimer(signal.ITIMER_REAL, 2 * _PATIENCE)
     every = channels.configured(settings.load(paths), paths)
     channel = _named(every.every, name, every.problems)
     now = time.time_ns() // 1000

@@ -96,7 +96,7 @@ verdict_warn() {
     local IFS=';' names
     mapfile -t names < <(verdict_list aftermath)
     journal 4 "drill ($PROOF_MODE): what follows a stop is not proved:${names[*]# }"
-    printf '\n%sWARNING: what follows a stop does not all work; the stop does not need it.%s\n' "$YELLOW" "$PLAIN"
+    printf '\n%sWARNING: not all that follows a stop works. The stop itself does not need it.%s\n' "$YELLOW" "$PLAIN"
     verdict_list aftermath
     printf 'Next: sudo ess doctor\n'
 }

@@ -242,7 +242,7 @@ def test_nothing_that_follows_a_stop_disarms() -> None:
         faults=(("x:1", "y"),),
     )
     found = armed.findings(worst, PATHS)
-    assert len(found) == 8
+    assert len(found) == 8, "one for each, and the two channels are one"
     assert armed.is_armed(found)
 
 
