@@ -322,7 +322,7 @@ def sentry_writes(directory: Path, state: str, drill: Path) -> dict[str, float]:
     TELLERS='' {state} FINDINGS=() CG_ROOT=/nonexistent DRILL_FILE=$3
     config_load /nonexistent && metrics_put "$2"
     """
-    argv = ["bash", "-c", script, "bash", ROOT, directory, drill]
+    argv = ["bash", "-c", script, "bash", str(ROOT), str(directory), str(drill)]
     done = subprocess.run(argv, capture_output=True, timeout=10, check=True)
     assert done.stderr == b""
     return samples((directory / "quantum_ess.prom").read_text())

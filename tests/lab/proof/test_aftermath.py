@@ -1,4 +1,4 @@
-"""What follows a stop is part of the drill, and neither fails nor delays the verdict on the stop."""
+"""What follows a stop is part of the drill, and can neither fail nor delay its verdict."""
 
 from __future__ import annotations
 
