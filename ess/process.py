@@ -23,6 +23,8 @@ _ENVIRONMENT = {"PATH": _PATH, "LANG": "C.UTF-8", "SYSTEMD_PAGER": "", "SYSTEMD_
 _LARGEST_OUTPUT = 16 * 1024 * 1024
 # How long a killed program may take to be gone (s); one stuck in the kernel is left behind.
 _BURIAL = 0.2
+# Where systemd put the secrets of our service: who tells people is a child of ours, and needs them.
+_CREDENTIALS = "CREDENTIALS_DIRECTORY"
 _PASSED_ON = ("TERM", "NO_COLOR", "SUDO_USER", "COLUMNS")
 
 
@@ -54,8 +56,11 @@ def run(argv: Sequence[str], seconds: float) -> Result:
 
 def replace(argv: Sequence[str]) -> NoReturn:
     """Become another program, on our terminal. Raises OSError when that cannot be run."""
-    passed_on = {key: os.environ[key] for key in _PASSED_ON if key in os.environ}
-    os.execve(_locate(argv[0]), list(argv), _ENVIRONMENT | passed_on)  # noqa: S606
+    os.execve(_locate(argv[0]), list(argv), _environment(*_PASSED_ON))  # noqa: S606
+
+
+def _environment(*passed_on: str) -> dict[str, str]:
+    return _ENVIRONMENT | {key: os.environ[key] for key in passed_on if key in os.environ}
 
 
 def _run(argv: Sequence[str], seconds: float, out: int, err: int) -> tuple[int | None, str]:
@@ -66,7 +71,7 @@ def _run(argv: Sequence[str], seconds: float, out: int, err: int) -> tuple[int |
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=err,
-            env=_ENVIRONMENT,
+            env=_environment(_CREDENTIALS),
             start_new_session=True,
         )
     except OSError as error:

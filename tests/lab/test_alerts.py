@@ -138,6 +138,18 @@ def test_redis_that_forgot_is_reminded_while_latched(desk: Lab) -> None:
     desk.wait_until(lambda: desk.exec(*MARKER).stdout.strip() != "", 30, "the marker again")
 
 
+def test_a_secret_may_be_a_credential(desk: Lab) -> None:
+    desk.exec("sed", "-i", "/QT_ESS_EMAIL_TO/d", SETTINGS)
+    desk.write("/root/to", "carol@desk.example\n", mode=0o600)
+    desk.put_unit(
+        "quantum-ess-deliver.service.d/secret.conf",
+        "[Service]\nLoadCredential=QT_ESS_EMAIL_TO:/root/to\n",
+    )
+    desk.exec(CONTROLLER, "activate")
+    await_mails(desk, 1)
+    assert receivers(desk) == ["carol@desk.example"]
+
+
 def test_a_release_by_hand_is_told_of(desk: Lab) -> None:
     desk.exec(CONTROLLER, "activate")
     await_mails(desk, 2)

@@ -18,6 +18,16 @@ def test_output_and_code() -> None:
     assert (result.code, result.out, result.error, result.ok) == (3, "out\n", "err", False)
 
 
+def test_of_the_environment_only_the_place_of_credentials_is_passed_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", "/run/credentials/us")
+    monkeypatch.setenv("LD_PRELOAD_OF_SOMEBODY", "x")
+    seen = process.run(["env"], 10).out
+    assert "CREDENTIALS_DIRECTORY=/run/credentials/us\n" in seen
+    assert "LD_PRELOAD_OF_SOMEBODY" not in seen
+
+
 def test_what_is_not_there() -> None:
     result = process.run(["no-such-program"], 10)
     assert result.code is None
