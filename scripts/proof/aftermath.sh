@@ -50,8 +50,10 @@ aftermath_whole() {
     local code
     aftermath_ess "$AFTERMATH_VERIFY" audit verify
     code=$?
-    # Which line, it says at the beginning.
-    SEEN=${OUT:0:240}
+    # What is wrong, and in which line, stands between the words around it.
+    SEEN=${OUT#'The audit log is NOT whole:'}
+    SEEN=${SEEN%%$'\n'ess: *}
+    SEEN=${SEEN:0:240}
     ((code != 124)) || SEEN="not verified within $AFTERMATH_VERIFY s"
     ((code == 0)) || return 1
     NOTED=${OUT%%$'\n'*}
@@ -59,9 +61,9 @@ aftermath_whole() {
     NOTED=${NOTED%.}
 }
 
-# aftermath_channels: one claim for each channel that answers, and for each mistake in their configuration.
+# aftermath_channels: one claim for each channel that answers, and one when there are mistakes in their configuration.
 aftermath_channels() {
-    local line code answer='^([a-z][a-z0-9-]{0,31}) +(delivered in|NOT DELIVERED after) ([0-9]+) ms: (.*)$'
+    local line code wrong='' answer='^([a-z][a-z0-9-]{0,31}) +(delivered in|NOT DELIVERED after) ([0-9]+) ms: (.*)$'
     aftermath_ess "$AFTERMATH_ALERTS" alert test
     code=$?
     while IFS= read -r line; do
@@ -70,9 +72,10 @@ aftermath_channels() {
         elif [[ $line == *'no alert channel is configured'* ]]; then
             claim_note "no alert channel is configured: nobody is told of a stop ($ESS_AFTERMATH_CONF)"
         elif [[ -n $line ]]; then
-            claim_record 1 'the alert channels are configured without a mistake' "${line#ess: }" ''
+            wrong+="${wrong:+; }${line#ess: }"
         fi
     done <<<"$OUT"
+    [[ -z $wrong ]] || claim_record 1 'the alert channels are configured without a mistake' "${wrong//[[:cntrl:]]/ }" ''
     ((code == 0 || code == EXIT_NOT_ARMED)) || claim_record 1 'the alert channels answer in time' "$(seen_out "$code" && printf '%s' "$SEEN")" ''
 }
 

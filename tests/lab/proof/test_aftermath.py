@@ -86,7 +86,7 @@ def test_the_drill_is_in_the_audit_log_when_it_ends(host: Lab) -> None:
 
 def test_each_channel_is_tried_and_a_broken_one_warns(host: Lab) -> None:
     host.write(SETTINGS, f"{REFUSED}{SYSLOG}QT_ESS_TYPO=1\n", mode=0o600)
-    [typo, redis] = warnings(proof(host))
+    [redis, typo] = warnings(proof(host))
     assert "unknown key QT_ESS_TYPO" in typo
     assert redis.startswith("alert channel redis takes a test: ")
     record = last_drill(host)
