@@ -146,8 +146,7 @@ def test_a_broken_python_part_warns(host: Lab) -> None:
     assert names == [
         "the events of this drill reach the audit log",
         "the chain of the audit log is intact",
-        "the alert channels are configured without a mistake",
-        "the alert channels answer in time",
+        "the alert channels can be tried",
     ]
 
 
