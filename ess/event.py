@@ -30,6 +30,7 @@ EVENTS = (
     "trip",
     "contained",
     "not-contained",
+    "request",
     "killed",
     "release-begun",
     "release-finished",

@@ -127,6 +127,7 @@ enforce_stop() {
 # stop is over or takes its time anyway.
 enforce_tell() {
     enforce_activation
+    latch_read_request
     ! spool_once "${ACTIVATION:-none}.trip" ||
         spool_event trip "$ACTIVATION" "operator=${LATCH[operator]:-unknown}" "source=${LATCH[source]:-flag}" \
             "reason=${LATCH[reason]:-the flag was set by hand}" "category=${LATCH[category]:-$STOP_CATEGORY}" "fell=${LATCH[at]:-}"

@@ -184,6 +184,22 @@ latch_read() {
         clean "${BASH_REMATCH[2]}"
         LATCH[${BASH_REMATCH[1]}]=$CLEAN
     done
+    latch_read_request
+}
+
+# latch_read_request: who made the request of this trip and why. The flag was there before that was known.
+latch_read_request() {
+    local line note=''
+    [[ ${LATCH[source]:-} == request && -f $REQUEST_NOTE ]] || return 0
+    LC_ALL=C IFS= read -r -N 4096 -d '' note 2>/dev/null <"$REQUEST_NOTE"
+    [[ $note == "id=${LATCH[id]:-}"$'\n'* ]] || return 0
+    while [[ $note == *$'\n'* ]]; do
+        line=${note%%$'\n'*}
+        note=${note#*$'\n'}
+        [[ $line =~ ^(operator|reason|category)=(.*)$ ]] || continue
+        clean "${BASH_REMATCH[2]}"
+        LATCH[${BASH_REMATCH[1]}]=$CLEAN
+    done
 }
 
 # latch_tell: since when, by whom and why, for a person.

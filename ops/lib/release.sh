@@ -20,6 +20,7 @@ release() {
         tell 'The latch is not set: nothing to release.'
         return 0
     fi
+    release_requests || return "$EXIT_RELEASE_FAILED"
     latch_asked
     RELEASE_ASKED=$LATCH_ASKED
     config_for_trip
@@ -71,6 +72,20 @@ release_disk() {
     disk_answers && return 0
     complain "release refused: the disk with $on_disk does not answer; the latch is still set" 'Mend the disk, then deactivate again.'
     return 1
+}
+
+# release_requests: no request to stop waits. It would trip again right after the release.
+release_requests() {
+    local tries=0
+    while request_waits; do
+        ((tries)) || sd start --no-block "$UNIT_PREFIX-request.service"
+        if ((tries++ >= 100)); then
+            complain "release refused: a request to stop waits in $REQUEST_DIR and nobody takes it; the latch is still set" \
+                "Look at: systemctl status $UNIT_PREFIX-request.service; ls -la $REQUEST_DIR"
+            return 1
+        fi
+        pause "$RELEASE_POLL"
+    done
 }
 
 # release_contained: trading is proved dead, or is within 5 s. A release takes the gate away, and what
@@ -178,14 +193,16 @@ release_tell_units() {
 # release_flags: the marker keeps the enforcer from putting back what we remove. The list of what ran stays until
 # the release is through: a list without a latch is how the sentry knows one that was cut short.
 release_flags() {
+    [[ -e $RUNNING_FILE ]] || snapshot_write $'unknown\n' 2>/dev/null
+    : >"$RELEASING"
+    # After the marker: who asks later sees that, and who asked before has left his trace.
     latch_asked
-    if [[ $LATCH_ASKED != "$RELEASE_ASKED" ]]; then
+    if [[ $LATCH_ASKED != "$RELEASE_ASKED" ]] || request_waits; then
+        rm -f -- "$RELEASING"
         complain 'release refused: meanwhile somebody has asked for the stop again; the latch is still set' \
             'Find out who and why (status), then deactivate again.'
         return "$EXIT_RELEASE_FAILED"
     fi
-    [[ -e $RUNNING_FILE ]] || snapshot_write $'unknown\n' 2>/dev/null
-    : >"$RELEASING"
     latch_clear && return 0
     rm -f -- "$RELEASING"
     latch_set "$CONTENT"
@@ -218,7 +235,7 @@ release_armed() {
 
 # release_still_clear: false, and trading is down again, when somebody else has set the latch meanwhile.
 release_still_clear() {
-    latch_is_set || return 0
+    latch_is_set || request_waits || return 0
     journal 1 '=== ESS DEACTIVATION ABORTED: the latch was set again ==='
     release_tell failed 'the latch was set again'
     complain 'release stopped: somebody or something has set the latch again'

@@ -30,6 +30,8 @@ OWN_UNITS = {
     "quantum-ess-trigger.service",
     "quantum-ess-halt.path",
     "quantum-ess-disk.path",
+    "quantum-ess-request.path",
+    "quantum-ess-request.service",
     "quantum-ess-halt.target",
     "quantum-ess-sentry.timer",
     "quantum-ess-sentry.service",
