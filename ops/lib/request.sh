@@ -14,7 +14,9 @@ REQUEST_REMOVAL=5000  # ms that the removal of one lot may take
 REQUEST_STUCK=1000    # ms between two attempts to remove what cannot be removed
 REQUEST_SAY_STUCK=60000
 REQUEST_LINGER=1000 # ms without a request before the reader ends: who asks in a loop does not keep PID 1 busy
-declare -A REQUEST_SEEN=()
+# Names that were looked at and could not be removed, with / around each. No array: a subscript that somebody else
+# chose can be made to run commands.
+REQUEST_SEEN=
 REQUEST_COUNTED=0 REQUEST_SUMMED_UP=-99999 REQUEST_STUCK_TOLD=-99999
 
 # request: what quantum-ess-request.service runs. Ends when no request is left. While one cannot be removed it
@@ -49,7 +51,7 @@ request_round() {
     request_trip
     { : >"$REQUEST_BUSY"; } 2>/dev/null
     request_record
-    ! request_remove || removed=1 REQUEST_SEEN=()
+    if request_remove; then removed=1 REQUEST_SEEN=''; else request_remember; fi
     request_hold
     rm -f -- "$REQUEST_BUSY" 2>/dev/null
     [[ -n $removed && ! -e $REQUEST_BUSY ]]
@@ -85,15 +87,13 @@ request_hold() {
 # request_record: who asked and why, for the flags, the journal and the audit log.
 request_record() {
     local entry began news=()
-    ((${#REQUEST_SEEN[@]} < 5000)) || REQUEST_SEEN=()
     for entry in "${REQUESTS[@]}"; do
-        [[ -n ${REQUEST_SEEN[$entry]:-} ]] || news+=("$entry")
+        [[ $REQUEST_SEEN == *"/${entry##*/}/"* ]] || news+=("$entry")
     done
     clock_ms
     began=$NOW_MS
     ((NOW_MS >= REQUEST_SINCE && NOW_MS - REQUEST_SINCE < REQUEST_WINDOW)) || REQUEST_SINCE=$NOW_MS REQUEST_LOOKED=0
     for entry in "${news[@]}"; do
-        REQUEST_SEEN[$entry]=1
         if [[ -z $REQUEST_FIRST ]] && ((REQUEST_LOOKED >= REQUEST_LOOKS)); then
             REQUEST_COUNTED=$((REQUEST_COUNTED + 1))
             continue
@@ -109,6 +109,12 @@ request_record() {
     [[ -z $REQUEST_FIRST ]] || latch_set "$CONTENT"
     request_sum_up "$REQUEST_SUM_UP"
     { printf '%s %s\n' "$REQUEST_SINCE" "$REQUEST_LOOKED" >"$REQUEST_TOLD"; } 2>/dev/null
+}
+
+request_remember() {
+    local entry
+    REQUEST_SEEN=/
+    for entry in "${REQUESTS[@]:0:1000}"; do REQUEST_SEEN+=${entry##*/}/; done
 }
 
 request_recall() {
