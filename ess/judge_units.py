@@ -25,6 +25,7 @@ def watchers(facts: Facts, paths: Paths) -> Iterator[Finding]:
         ("halt-path", paths.halt_path_unit),
         ("disk-path", paths.disk_path_unit),
         ("request-path", paths.request_path_unit),
+        ("request-path", paths.request_names_unit),
         ("sentry", paths.sentry_timer),
         ("drill-timer", paths.drill_timer),
     ):
@@ -58,6 +59,7 @@ def parts(facts: Facts, paths: Paths) -> Iterator[Finding]:
         paths.halt_path_unit,
         paths.disk_path_unit,
         paths.request_path_unit,
+        paths.request_names_unit,
         paths.sentry_timer,
         paths.drill_timer,
     )

@@ -77,6 +77,7 @@ class Paths:
         self.disk_path_unit = f"{stem}-disk.path"
         self.halt_target = f"{stem}-halt.target"
         self.request_path_unit = f"{stem}-request.path"
+        self.request_names_unit = f"{stem}-request-names.path"
         self.request_unit = f"{stem}-request.service"
         self.manual_unit = f"{stem}.service"
         self.sentry_timer = f"{stem}-sentry.timer"
@@ -94,6 +95,7 @@ class Paths:
             self.disk_path_unit,
             self.halt_target,
             self.request_path_unit,
+            self.request_names_unit,
             self.request_unit,
             self.manual_unit,
             self.sentry_timer,

@@ -173,14 +173,14 @@ class _Release:
 
     def _await_armed(self) -> None:
         trigger, path = self._paths.trigger_unit, self._paths.path_unit
-        requests = self._paths.request_path_unit
+        requests = self._paths.request_names_unit
         deadline = time.monotonic() + _ARM_LIMIT
         while True:
             self._clear_late_copy()
             self._check()
             states = self._manager.show([trigger, path, requests], ["ActiveState", "SubState"])
             ended = states[trigger].get("ActiveState") in ("inactive", "failed")
-            # While its reader ends, the watch of requests would miss some names.
+            # While the reader of requests ends, their watch would miss some names.
             ended &= states[requests].get("SubState") != "running"
             if ended and states[path].get("SubState") == "waiting":
                 break

@@ -11,7 +11,7 @@ PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 VENV=/opt/quantum-ess/venv
 DOC_DIR=/usr/local/share/doc/quantum-ess
 WATCH=(quantum-ess.path quantum-ess-halt.path quantum-ess-disk.path quantum-ess-request.path
-    quantum-ess-sentry.timer quantum-ess-drill.timer quantum-ess-aftermath.path quantum-ess-deliver.path)
+    quantum-ess-request-names.path quantum-ess-sentry.timer quantum-ess-drill.timer quantum-ess-aftermath.path quantum-ess-deliver.path)
 DESTDIR=${DESTDIR:-}
 RENDERED=()
 

@@ -228,10 +228,10 @@ release_wait_armed() {
 }
 
 release_armed() {
-    # Not the watch of requests while its reader ends: it would miss some names.
-    sd_show 'ActiveState SubState' "$UNIT_PREFIX-trigger.service" "$UNIT_PREFIX.path" "$UNIT_PREFIX-request.path" &&
-        [[ ${UNIT_PROP["$UNIT_PREFIX-request.path.SubState"]:-} != running &&
-             ${UNIT_PROP["$UNIT_PREFIX-trigger.service.ActiveState"]:-} == @(inactive|failed) &&
+    # While the reader of requests ends, their watch would miss some names.
+    sd_show 'ActiveState SubState' "$UNIT_PREFIX-trigger.service" "$UNIT_PREFIX.path" "$UNIT_PREFIX-request-names.path" &&
+        [[ ${UNIT_PROP["$UNIT_PREFIX-request-names.path.SubState"]:-} != running &&
+            ${UNIT_PROP["$UNIT_PREFIX-trigger.service.ActiveState"]:-} == @(inactive|failed) &&
             ${UNIT_PROP["$UNIT_PREFIX.path.SubState"]:-} == waiting ]]
 }
 

@@ -130,7 +130,7 @@ sentry_second_look() {
 sentry_mend_watches() {
     local unit failed=0
     local -a watches=("$UNIT_PREFIX.path" "$UNIT_PREFIX-halt.path" "$UNIT_PREFIX-disk.path"
-        "$UNIT_PREFIX-request.path")
+        "$UNIT_PREFIX-request.path" "$UNIT_PREFIX-request-names.path")
     sd_show 'ActiveState' "${watches[@]}" || return 1
     for unit in "${watches[@]}"; do
         [[ ${UNIT_PROP["$unit.ActiveState"]:-} == active ]] || sentry_mend_watch "$unit" || failed=1
@@ -140,7 +140,7 @@ sentry_mend_watches() {
 
 sentry_mend_watch() {
     local what='the flag'
-    [[ $1 != *-request.path ]] || what='the directory of requests'
+    [[ $1 != *-request*.path ]] || what='the directory of requests'
     journal 2 "sentry: $1 was ${UNIT_PROP["$1.ActiveState"]:-unknown}; $what was not being watched. Starting it."
     spool_event sentry-repair '' "what=$1 was ${UNIT_PROP["$1.ActiveState"]:-unknown}; started"
     sd reset-failed -- "$1"

@@ -92,14 +92,14 @@ status_findings() {
 # status_ask_units: what status_check_watch and status_check_halt judge.
 status_ask_units() {
     sd_show 'ActiveState SubState LoadState UnitFileState Conflicts' "$UNIT_PREFIX.path" "$UNIT_PREFIX-halt.path" \
-        "$UNIT_PREFIX-disk.path" "$UNIT_PREFIX-request.path" "$UNIT_PREFIX-trigger.service" \
-        "$UNIT_PREFIX-request.service" "$UNIT_PREFIX-halt.target" "$UNIT_PREFIX-sentry.timer"
+        "$UNIT_PREFIX-disk.path" "$UNIT_PREFIX-request.path" "$UNIT_PREFIX-request-names.path" \
+        "$UNIT_PREFIX-trigger.service" "$UNIT_PREFIX-request.service" "$UNIT_PREFIX-halt.target" "$UNIT_PREFIX-sentry.timer"
 }
 
 status_check_watch() {
     local unit
     for unit in "$UNIT_PREFIX.path" "$UNIT_PREFIX-halt.path" "$UNIT_PREFIX-disk.path" "$UNIT_PREFIX-request.path" \
-        "$UNIT_PREFIX-sentry.timer"; do
+        "$UNIT_PREFIX-request-names.path" "$UNIT_PREFIX-sentry.timer"; do
         [[ ${UNIT_PROP["$unit.ActiveState"]:-} == active && ${UNIT_PROP["$unit.SubState"]:-} == @(waiting|running) ]] ||
             FINDINGS+=("$unit is ${UNIT_PROP["$unit.LoadState"]:-unknown}/${UNIT_PROP["$unit.ActiveState"]:-unknown}; mend: systemctl restart $unit")
         [[ ${UNIT_PROP["$unit.UnitFileState"]:-} == enabled ]] ||

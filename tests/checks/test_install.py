@@ -31,6 +31,7 @@ OWN_UNITS = {
     "quantum-ess-halt.path",
     "quantum-ess-disk.path",
     "quantum-ess-request.path",
+    "quantum-ess-request-names.path",
     "quantum-ess-request.service",
     "quantum-ess-halt.target",
     "quantum-ess-sentry.timer",

@@ -21,6 +21,7 @@ WATCHERS = (
     PATHS.halt_path_unit,
     PATHS.disk_path_unit,
     PATHS.request_path_unit,
+    PATHS.request_names_unit,
     PATHS.sentry_timer,
     PATHS.drill_timer,
 )
