@@ -20,8 +20,9 @@ asked_look() {
     if [[ $STAT_KIND == 'regular file' ]]; then
         before="$STAT_INODE $STAT_OWNER $STAT_LINKS"
         LC_ALL=C IFS= read -r -t 1 -N "$ASKED_READ" text 2>/dev/null < <(
-            exec timeout -k 1 1 dd if="$1" iflag=nofollow,nonblock bs="$ASKED_READ" count=1 status=none 2>/dev/null
+            exec dd if="$1" iflag=nofollow,nonblock bs="$ASKED_READ" count=1 status=none 2>/dev/null
         )
+        asked_leave "$!"
         asked_stat "$1" && [[ "$STAT_INODE $STAT_OWNER $STAT_LINKS" == "$before" ]] || return 0
     fi
     asked_owner "$STAT_OWNER"
@@ -32,9 +33,15 @@ asked_look() {
 asked_stat() {
     STAT_OWNER=
     read -r -t 1 STAT_INODE STAT_OWNER STAT_LINKS STAT_KIND 2>/dev/null < <(
-        exec timeout -k 1 1 stat -c '%i %u %h %F' -- "$1" 2>/dev/null
+        exec stat -c '%i %u %h %F' -- "$1" 2>/dev/null
     )
+    asked_leave "$!"
     [[ $STAT_OWNER =~ ^[0-9]{1,10}$ ]]
+}
+
+# asked_leave PID: end a child whose answer did not come in time; one that hangs in the kernel is left behind.
+asked_leave() {
+    kill -s KILL "$1" 2>/dev/null
 }
 
 # asked_owner UID: into ASKED_BY. /etc/passwd first: a directory server may not answer.
@@ -46,7 +53,8 @@ asked_owner() {
         ASKED_BY=$CLEAN
         return 0
     done </etc/passwd
-    IFS= read -r -t 1 name 2>/dev/null < <(exec timeout -k 1 1 id -un -- "$1" 2>/dev/null)
+    IFS= read -r -t 1 name 2>/dev/null < <(exec id -un -- "$1" 2>/dev/null)
+    asked_leave "$!"
     asked_clean "$name"
     ASKED_BY=${CLEAN:-uid-$1}
 }

@@ -128,6 +128,17 @@ latch_set() {
     [[ -z $LATCH_FAILED ]]
 }
 
+# latch_reword ID CONTENT: the words of the flag on disk, if it is that of this trip. The one in /run keeps its own:
+# its time is that of the trip.
+latch_reword() {
+    local draft first=''
+    [[ -f $VAR_FLAG && ! -L $VAR_FLAG ]] && read -r first <"$VAR_FLAG"
+    [[ $first == "id=$1" ]] || return 0
+    latch_draft "$STATE_DIR"
+    printf '%s' "$2" >"$draft" && sync -- "$draft" && mv -fT -- "$draft" "$VAR_FLAG"
+    rm -f -- "$draft"
+}
+
 # latch_mend CONTENT: put a flag that is missing, or is a symlink, back. The one on disk is written by
 # a child, one at a time and at most five times a second: its disk may be read-only or hang.
 latch_mend() {

@@ -133,8 +133,10 @@ request_note() {
         id=${id%%$'\n'*}
         at=${CONTENT#*$'\n'at=}
         latch_content request "$ASKED_WHY" "$ASKED_CATEGORY" "$ASKED_BY" "$id" "${at%%$'\n'*}"
-        { printf '%s' "$CONTENT" >"$REQUEST_NOTE.new" && mv -fT -- "$REQUEST_NOTE.new" "$REQUEST_NOTE"; } 2>/dev/null
+        # Without a fork: the enforcer is about to read it.
+        { printf '%s' "$CONTENT" >"$REQUEST_NOTE"; } 2>/dev/null
         latch_set "$CONTENT"
+        { latch_reword "$id" "$CONTENT"; } </dev/null >/dev/null 2>&1 &
         journal 2 "stop asked for without root by $ASKED_BY: $ASKED_WHY"
     else
         journal 5 "stop asked for without root by $ASKED_BY, while it is on: $ASKED_WHY"
