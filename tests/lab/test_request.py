@@ -29,7 +29,7 @@ KINDS = {
     "name with control characters": r"touch $'\e[31m\a\r'",
     "name that is no text": r"touch $'\xff\xfe'",
     "hidden name that is no text": r"touch $'.\xff\xfe'",
-    "name that is a command": r"touch '$(touch ..)' '`id`' 'a[$(id)]' ']' '*' '-rf' '--help'",
+    "name that is a command": r"touch -- '$(touch ..)' '`id`' 'a[$(id)]' ']' '*' '-rf' '--help'",
     "longest name": "touch $(printf 'x%.0s' {1..255})",
     "unreadable": "install -m 000 /dev/null x",
     "fifo": "mkfifo x",
@@ -47,7 +47,6 @@ KINDS = {
     "control characters": f"printf '{EVIL}' >x",
     "control characters in the reason": f"printf 'reason={EVIL}' >x",
     "a release": "printf 'event=release-finished\\nrelease=yes\\n' >ESS_OFF",
-    "renamed into place": "mkdir -p ~/y; touch x; mv x y",
 }
 
 
