@@ -1,4 +1,4 @@
-"""Requests in masses, that cannot be removed, or with a part of their way broken: a stop, and no more."""
+"""Requests in masses, that cannot be removed, or with a part of their way broken: just a stop."""
 
 from __future__ import annotations
 
@@ -171,7 +171,8 @@ def test_without_the_watch_the_sentry_takes_it(trading: Lab, how: str) -> None:
     trading.sh(f"systemctl stop {names} {SENTRY}.timer {READER}")
     if how == "mask":
         trading.sh(
-            f"for u in {names} {READER}; do mv {units}/$u /root/; done; systemctl mask {names} {READER}"
+            f"for u in {names} {READER}; do mv {units}/$u /root/; done;"
+            f" systemctl mask {names} {READER}"
         )
     trading.sh(f"{ASK}; systemctl start {SENTRY}.service || :", timeout=30)
     g.dead(trading, *TRADING_UNITS)
