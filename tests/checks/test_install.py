@@ -43,6 +43,8 @@ OWN_UNITS = {
     "quantum-ess-canary-trigger.service",
     "quantum-ess-canary-halt.path",
     "quantum-ess-canary-disk.path",
+    "quantum-ess-canary-request.path",
+    "quantum-ess-canary-request.service",
     "quantum-ess-canary-halt.target",
 }
 
@@ -124,6 +126,7 @@ def test_canary_shares_no_flag_with_trading(installed: Root) -> None:
         if file.startswith(f"{UNITS}/quantum-ess-canary"):
             assert b"/run/quantum/" not in text, file
             assert b"/var/lib/quantum-ess/ESS" not in text, file
+            assert b"/run/quantum-ess/requests" not in text, file
 
 
 def test_stale_gate_goes_and_foreign_drop_in_stays(installed: Root) -> None:
