@@ -22,7 +22,7 @@ asked_look() {
         LC_ALL=C IFS= read -r -t 1 -N "$ASKED_READ" text 2>/dev/null < <(
             exec dd if="$1" iflag=nofollow,nonblock bs="$ASKED_READ" count=1 status=none 2>/dev/null
         )
-        asked_leave "$!"
+        asked_leave "$?" "$!"
         asked_stat "$1" && [[ "$STAT_INODE $STAT_OWNER $STAT_LINKS" == "$before" ]] || return 0
     fi
     asked_owner "$STAT_OWNER"
@@ -35,13 +35,14 @@ asked_stat() {
     read -r -t 1 STAT_INODE STAT_OWNER STAT_LINKS STAT_KIND 2>/dev/null < <(
         exec stat -c '%i %u %h %F' -- "$1" 2>/dev/null
     )
-    asked_leave "$!"
+    asked_leave "$?" "$!"
     [[ $STAT_OWNER =~ ^[0-9]{1,10}$ ]]
 }
 
-# asked_leave PID: end a child whose answer did not come in time; one that hangs in the kernel is left behind.
+# asked_leave CODE PID: end the child whose answer did not come in time, as CODE of "read" says; one that hangs in the
+# kernel is left behind. Not the others: their pid may be somebody else's by now.
 asked_leave() {
-    kill -s KILL "$1" 2>/dev/null
+    (($1 <= 128)) || kill -s KILL "$2" 2>/dev/null
 }
 
 # asked_owner UID: into ASKED_BY. /etc/passwd first: a directory server may not answer.
@@ -54,7 +55,7 @@ asked_owner() {
         return 0
     done </etc/passwd
     IFS= read -r -t 1 name 2>/dev/null < <(exec id -un -- "$1" 2>/dev/null)
-    asked_leave "$!"
+    asked_leave "$?" "$!"
     asked_clean "$name"
     ASKED_BY=${CLEAN:-uid-$1}
 }

@@ -133,6 +133,17 @@ def test_what_somebody_mounted_there_goes(trading: Lab) -> None:
     asking.assert_stopped(trading)
 
 
+def test_what_never_answers_holds_up_nothing(trading: Lab) -> None:
+    trading.systemctl("stop", *WATCHES, f"{SENTRY}.timer")
+    try:
+        g.hang(trading, f"{REQUESTS}/x")
+        trading.systemctl("start", *WATCHES, f"{SENTRY}.timer")
+        trading.wait_until(lambda: g.latched(trading), 2, "the latch")
+        asking.assert_stopped(trading)
+    finally:
+        trading.sh("systemctl kill -s KILL never; systemctl reset-failed never", check=False)
+
+
 def test_symlink_in_place_of_the_directory(trading: Lab) -> None:
     trading.sh(
         f"mkdir /root/precious; touch /root/precious/file; rmdir {REQUESTS};"
