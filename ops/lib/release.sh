@@ -20,7 +20,7 @@ release() {
         tell 'The latch is not set: nothing to release.'
         return 0
     fi
-    release_requests || return "$EXIT_RELEASE_FAILED"
+    request_none_waits || return "$EXIT_RELEASE_FAILED"
     latch_asked
     RELEASE_ASKED=$LATCH_ASKED
     config_for_trip
@@ -72,20 +72,6 @@ release_disk() {
     disk_answers && return 0
     complain "release refused: the disk with $on_disk does not answer; the latch is still set" 'Mend the disk, then deactivate again.'
     return 1
-}
-
-# release_requests: no request to stop waits. It would trip again right after the release.
-release_requests() {
-    local tries=0
-    while request_waits; do
-        ((tries)) || sd start --no-block "$UNIT_PREFIX-request.service"
-        if ((tries++ >= 100)); then
-            complain "release refused: a request to stop waits in $REQUEST_DIR and nobody takes it; the latch is still set" \
-                "Look at: systemctl status $UNIT_PREFIX-request.service; ls -la $REQUEST_DIR"
-            return 1
-        fi
-        pause "$RELEASE_POLL"
-    done
 }
 
 # release_contained: trading is proved dead, or is within 5 s. A release takes the gate away, and what

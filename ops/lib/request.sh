@@ -13,7 +13,8 @@ REQUEST_PATIENCE=1000 # ms for all the looks of one round
 REQUEST_REMOVAL=5000  # ms that the removal of one lot may take
 REQUEST_STUCK=1000    # ms between two attempts to remove what cannot be removed
 REQUEST_SAY_STUCK=60000
-REQUEST_LINGER=1000 # ms without a request before the reader ends: who asks in a loop does not keep PID 1 busy
+REQUEST_RELEASE=5000 # ms that a release waits for the reader
+REQUEST_LINGER=1000  # ms without a request before the reader ends: who asks in a loop does not keep PID 1 busy
 # Names that were looked at and could not be removed, with / around each. No array: a subscript that somebody else
 # chose can be made to run commands.
 REQUEST_SEEN=
@@ -213,4 +214,18 @@ request_say_stuck() {
 request_linger() {
     local left=$((REQUEST_LINGER / 50))
     while ((left--)) && latch_is_set && ! request_waits; do pause 50; done
+}
+
+# request_none_waits: for a release, true when no request to stop waits; the reader gets 5 s. One would trip again right after the release.
+request_none_waits() {
+    local tries=0
+    while request_waits; do
+        ((tries)) || sd start --no-block "$UNIT_PREFIX-request.service"
+        if ((tries++ >= REQUEST_RELEASE / 50)); then
+            complain "release refused: a request to stop waits in $REQUEST_DIR and nobody takes it; the latch is still set" \
+                "Look at: systemctl status $UNIT_PREFIX-request.service; ls -la $REQUEST_DIR"
+            return 1
+        fi
+        pause 50
+    done
 }
