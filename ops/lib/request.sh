@@ -216,7 +216,8 @@ request_linger() {
     while ((left--)) && latch_is_set && ! request_waits; do pause 50; done
 }
 
-# request_none_waits: for a release, true when no request to stop waits; the reader gets 5 s. One would trip again right after the release.
+# request_none_waits: for a release, true when no request to stop waits: it would trip again right afterwards. The
+# reader gets 5 s.
 request_none_waits() {
     local tries=0
     while request_waits; do
