@@ -31,6 +31,7 @@ EVENTS = (
     "contained",
     "not-contained",
     "denied",
+    "request",
     "killed",
     "release-begun",
     "release-finished",

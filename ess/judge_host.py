@@ -72,11 +72,17 @@ def files(facts: Facts, paths: Paths) -> Iterator[Finding]:
 def directories(facts: Facts, paths: Paths) -> Iterator[Finding]:
     """Yield the directories of the latch that are missing or open to others."""
     for path, wrong in facts.disk.directories.items():
-        if wrong:
-            fix = f"sudo systemd-tmpfiles --create {paths.tmpfiles}"
-            if not wrong.startswith("does not"):
-                fix = f"sudo chown 0:0 {path}; sudo chmod 0755 {path}"
-            yield Finding("directory-wrong", path, wrong, fix)
+        if not wrong:
+            continue
+        fix = f"sudo systemd-tmpfiles --create {paths.tmpfiles}"
+        if path == paths.requests:
+            if wrong == "is not a directory":
+                fix = f"sudo rm {path}; {fix}"
+            yield Finding("request-directory-wrong", path, wrong, fix)
+            continue
+        if not wrong.startswith("does not"):
+            fix = f"sudo chown 0:0 {path}; sudo chmod 0755 {path}"
+        yield Finding("directory-wrong", path, wrong, fix)
 
 
 def drill(facts: Facts, paths: Paths) -> Iterator[Finding]:

@@ -24,6 +24,8 @@ def watchers(facts: Facts, paths: Paths) -> Iterator[Finding]:
         ("path", paths.path_unit),
         ("halt-path", paths.halt_path_unit),
         ("disk-path", paths.disk_path_unit),
+        ("request-path", paths.request_path_unit),
+        ("request-path", paths.request_names_unit),
         ("sentry", paths.sentry_timer),
         ("drill-timer", paths.drill_timer),
     ):
@@ -56,6 +58,8 @@ def parts(facts: Facts, paths: Paths) -> Iterator[Finding]:
         paths.path_unit,
         paths.halt_path_unit,
         paths.disk_path_unit,
+        paths.request_path_unit,
+        paths.request_names_unit,
         paths.sentry_timer,
         paths.drill_timer,
     )

@@ -116,6 +116,10 @@ def read(paths: Paths) -> dict[str, str]:
     if "at" not in fields:
         content = _aside(lambda: _read_flag(paths.var_flag))
         fields = key_values(content or b"") | fields
+    if fields.get("source") == "request":
+        # The flag was there before it was known who asked, and why.
+        asked_for = key_values(_read_flag(paths.request_note))
+        fields |= asked_for if asked_for.get("id") == fields.get("id") else {}
     if "at" not in fields and (changed := _changed(paths.run_flag)):
         fields["at"] = changed
     return fields

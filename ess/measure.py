@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import grp
 import hashlib
 import math
 import os
 import stat
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ess import bounded, cgroup, config, latch, plan, regular, strays, tripset
 from ess.errors import CgroupError, ConfigError, ManagerError
 from ess.facts import Disk, Drill, Facts, FileState, Kernel, Settings, Systemd
 from ess.manager import commands
+from ess.paths import GROUP
 from ess.text import key_values
 
 if TYPE_CHECKING:
@@ -46,7 +49,17 @@ _NEIGHBOURS = ("quantum*.service",)
 _DISK_PATIENCE = 0.5
 _RECORD = 4096
 _LARGEST = 1 << 24
-_DIRECTORY_MODE = 0o755
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """The group and the mode a directory of ours has to have; it belongs to root."""
+
+    group: str
+    mode: int
+
+
+_ROOTS = _Kept("root", 0o755)
 
 
 def measure(paths: Paths, manager: Manager) -> Facts:
@@ -129,11 +142,12 @@ def _commands(
 
 def _disk(paths: Paths, settings: Settings) -> Disk:
     files, error = _manifest(paths)
-    directories = (paths.run_dir, paths.state_dir, paths.runtime_dir)
+    directories = dict.fromkeys((paths.run_dir, paths.state_dir, paths.runtime_dir), _ROOTS)
+    directories[paths.requests] = _Kept(GROUP, 0o1730)
     return Disk(
         files=files,
         manifest_error=error,
-        directories={path: _directory(path) for path in directories},
+        directories={path: _directory(path, kept) for path, kept in directories.items()},
         drill=_drill(paths),
         left_running=_aside(lambda: b"1" if _left_running(paths) else b"0") == b"1",
         metrics_age=_metrics_age(paths, settings),
@@ -184,23 +198,26 @@ def _compare(path: str, digest: str) -> FileState:
     return FileState.SAME if same else FileState.ALTERED
 
 
-def _directory(path: str) -> str:
+def _directory(path: str, kept: _Kept) -> str:
     """Return what is wrong with a directory of ours, or nothing."""
-    answer = _aside(lambda: _inspect(path).encode())
+    answer = _aside(lambda: _inspect(path, kept).encode())
     return "does not answer" if answer is None else answer.decode()
 
 
-def _inspect(path: str) -> str:
+def _inspect(path: str, kept: _Kept) -> str:
     try:
         status = os.lstat(path)
+        group = grp.getgrnam(kept.group).gr_gid
+    except KeyError:
+        return f"cannot belong to the group {kept.group}, which does not exist"
     except OSError as error:
         return "does not exist" if isinstance(error, FileNotFoundError) else str(error.strerror)
     if not stat.S_ISDIR(status.st_mode):
         return "is not a directory"
-    if (status.st_uid, status.st_gid) != (0, 0):
-        return f"belongs to {status.st_uid}:{status.st_gid}, not to root"
+    if (status.st_uid, status.st_gid) != (0, group):
+        return f"belongs to {status.st_uid}:{status.st_gid}, not to 0:{group}"
     mode = stat.S_IMODE(status.st_mode)
-    return "" if mode == _DIRECTORY_MODE else f"has mode {mode:04o}, not {_DIRECTORY_MODE:04o}"
+    return "" if mode == kept.mode else f"has mode {mode:04o}, not {kept.mode:04o}"
 
 
 def _drill(paths: Paths) -> Drill:

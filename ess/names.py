@@ -20,7 +20,16 @@ _OTHER_SUFFIX = re.compile(
 # A pattern that matches one of these would stop the emergency stop itself.
 _OWN_UNITS = tuple(
     f"{OWN_PREFIX}{rest}{SERVICE}"
-    for rest in ("", "-trigger", "-sentry", "-drill", "-canary", "-canary-trigger", "-x")
+    for rest in (
+        "",
+        "-trigger",
+        "-sentry",
+        "-drill",
+        "-request",
+        "-canary",
+        "-canary-trigger",
+        "-x",
+    )
 )
 
 

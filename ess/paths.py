@@ -6,6 +6,8 @@ these: a latch that a stray variable could relocate would be no latch.
 
 MAIN = "main"
 GATE = "zz-quantum-ess.conf"
+# Whose members may ask for a stop.
+GROUP = "quantum-ess"
 
 
 class Paths:
@@ -19,20 +21,33 @@ class Paths:
             self.run_dir = f"{root}/run/quantum"
             self.runtime_dir = own_run
             self.state_dir = own_state
-            stem = "quantum-ess"
         else:
             self.run_dir = f"{own_run}/{scope}"
             self.runtime_dir = f"{own_run}/{scope}/control"
             self.state_dir = f"{own_state}/{scope}"
-            stem = f"quantum-ess-{scope}"
+        self._place_latch()
+        self._place_records(own_run, own_state)
+        self._place_installation(root)
+        self._name_units("quantum-ess" if scope == MAIN else f"quantum-ess-{scope}")
 
+    def _place_latch(self) -> None:
         self.run_flag, self.var_flag = f"{self.run_dir}/ESS_ON", f"{self.state_dir}/ESS_ON"
         self.running = f"{self.state_dir}/running"
+        self.release_lock = f"{self.runtime_dir}/release.lock"
+        self.releasing = f"{self.runtime_dir}/releasing"
+        self.enforcer = f"{self.runtime_dir}/enforcer"
+        self.cut_dir = f"{self.runtime_dir}/cut"
+        # Where who is not root asks for a stop; what the reader is at; who asked for this one.
+        self.requests = f"{self.runtime_dir}/requests"
+        self.request_busy = f"{self.runtime_dir}/request.busy"
+        self.request_note = f"{self.runtime_dir}/request"
+
+    def _place_records(self, own_run: str, own_state: str) -> None:
         # Where events wait for the aftermath; the second when the disk takes nothing.
         self.spools = (f"{own_state}/spool", f"{own_run}/spool")
         # What systemd watches to start those who take events and tell of cases.
         self.wake_spool, self.wake_cases = f"{own_run}/wake/spool", f"{own_run}/wake/cases"
-        self.audit = f"{root}/var/log/quantum-ess/audit.jsonl"
+        self.audit = f"{self.root}/var/log/quantum-ess/audit.jsonl"
         self.audit_head = f"{own_state}/audit/head"
         self.aftermath_lock = f"{own_run}/aftermath/lock"
         # What somebody has to be told, as it stands, and how far each channel has got with it.
@@ -41,11 +56,8 @@ class Paths:
         self.sentry_metrics, self.event_metrics = "quantum_ess.prom", "quantum_ess_events.prom"
         self.metrics_lock = f"{own_run}/aftermath/metrics.lock"
         self.last_drill = f"{own_state}/last-drill"
-        self.release_lock = f"{self.runtime_dir}/release.lock"
-        self.releasing = f"{self.runtime_dir}/releasing"
-        self.enforcer = f"{self.runtime_dir}/enforcer"
-        self.cut_dir = f"{self.runtime_dir}/cut"
 
+    def _place_installation(self, root: str) -> None:
         self.config = f"{root}/etc/quantum-ess/ess.env"
         self.aftermath_config, self.watch_config = (
             f"{root}/etc/quantum-ess/{name}.env" for name in ("aftermath", "watch")
@@ -61,11 +73,15 @@ class Paths:
         self.tmpfiles = f"{root}/etc/tmpfiles.d/quantum-ess.conf"
         self.cgroup_mount = f"{root}/sys/fs/cgroup"
 
+    def _name_units(self, stem: str) -> None:
         self.path_unit = f"{stem}.path"
         self.trigger_unit = f"{stem}-trigger.service"
         self.halt_path_unit = f"{stem}-halt.path"
         self.disk_path_unit = f"{stem}-disk.path"
         self.halt_target = f"{stem}-halt.target"
+        self.request_path_unit = f"{stem}-request.path"
+        self.request_names_unit = f"{stem}-request-names.path"
+        self.request_unit = f"{stem}-request.service"
         self.manual_unit = f"{stem}.service"
         self.sentry_timer = f"{stem}-sentry.timer"
         self.sentry_unit = f"{stem}-sentry.service"
@@ -81,6 +97,9 @@ class Paths:
             self.halt_path_unit,
             self.disk_path_unit,
             self.halt_target,
+            self.request_path_unit,
+            self.request_names_unit,
+            self.request_unit,
             self.manual_unit,
             self.sentry_timer,
             self.sentry_unit,

@@ -12,7 +12,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from ess import bounded, journal, latch, plan, spool, text, trip, tripset
+from ess import bounded, journal, latch, plan, request, spool, text, trip, tripset
 from ess.consent import permission
 from ess.console import Console
 from ess.containment import look
@@ -52,8 +52,11 @@ def deactivate(paths: Paths, order: Order) -> ExitCode:
         if latch.state(paths) is State.CLEAR and not os.path.lexists(paths.running):
             console.out("ESS STATUS: INACTIVE\nThe latch is not set: nothing to release.")
             return ExitCode.DONE
-        asked = latch.asked(paths)
         manager = choose(_PATIENCE)
+        if not request.await_taken(paths, manager):
+            what = f"release refused: a request to stop waits in {paths.requests}, nobody takes it"
+            raise ReleaseError(what, f"look at: systemctl status {paths.request_unit}")
+        asked = latch.asked(paths)
         trip_set = tripset.for_trip(paths)
         for note in trip_set.notes:
             console.error(note)
@@ -63,11 +66,11 @@ def deactivate(paths: Paths, order: Order) -> ExitCode:
         units = plan.choose(paths, order.which, trip_set, manager)
         reason = permission(console, paths, units, order, trip_set.settings)
         interrupts.defer()
-        if latch.asked(paths) != asked:
+        if latch.asked(paths) != asked or request.waits(paths):
             what = "release refused: meanwhile somebody has asked for the stop again"
             raise ReleaseError(what, "find out who and why (ess status), then deactivate again")
         release = _Release(paths, manager, trip_set.settings, console, interrupts)
-        return release.run(units, reason)
+        return release.run(units, reason, asked)
 
 
 class _Release:
@@ -90,14 +93,14 @@ class _Release:
         self._activation = ""
         self._restart = Restart(manager, settings, console, self._check)
 
-    def run(self, units: list[str], reason: str) -> ExitCode:
+    def run(self, units: list[str], reason: str, asked: tuple[int, ...]) -> ExitCode:
         who = f"({operator()}: {reason})"
         self._said = {"operator": operator(), "reason": reason, "units": " ".join(units)}
         self._activation = latch.read(self._paths).get("id", "")
         self._tell("begun")
         journal.notice(f"=== ESS DEACTIVATION INITIATED === {who}", self._about("begun"))
         try:
-            self._remove_flags()
+            self._remove_flags(asked)
             self._await_armed()
             self._restart.prepare(self._paths, units)
             for unit in units:
@@ -133,7 +136,7 @@ class _Release:
     def _about(self, how: str) -> journal.About:
         return journal.About(f"release-{how}", self._activation)
 
-    def _remove_flags(self) -> None:
+    def _remove_flags(self, asked: tuple[int, ...]) -> None:
         """Remove both flags; the marker keeps the enforcer from putting them back.
 
         The list of what ran stays until the release is through: a list without a latch is how the
@@ -142,6 +145,9 @@ class _Release:
         self._keep_list()
         with open(self._paths.releasing, "w", encoding="ascii"):
             pass
+        # After the marker: who asks for a stop later sees that, who asked before left a trace.
+        if latch.asked(self._paths) != asked or request.waits(self._paths):
+            raise _LatchedAgain
         flags = (self._paths.var_flag, self._paths.run_flag)
         self._released = {latch.identity(flag) for flag in flags} - {""}
         for flag in flags:
@@ -170,12 +176,15 @@ class _Release:
 
     def _await_armed(self) -> None:
         trigger, path = self._paths.trigger_unit, self._paths.path_unit
+        requests = self._paths.request_names_unit
         deadline = time.monotonic() + _ARM_LIMIT
         while True:
             self._clear_late_copy()
             self._check()
-            states = self._manager.show([trigger, path], ["ActiveState", "SubState"])
+            states = self._manager.show([trigger, path, requests], ["ActiveState", "SubState"])
             ended = states[trigger].get("ActiveState") in ("inactive", "failed")
+            # While the reader of requests ends, their watch would miss some names.
+            ended &= states[requests].get("SubState") != "running"
             if ended and states[path].get("SubState") == "waiting":
                 break
             if time.monotonic() > deadline:
@@ -185,7 +194,7 @@ class _Release:
 
     def _check(self) -> None:
         self._interrupts.check()
-        if latch.state(self._paths) is not State.CLEAR:
+        if latch.state(self._paths) is not State.CLEAR or request.waits(self._paths):
             raise _LatchedAgain
 
     def _stopped_by_others(self) -> ExitCode:

@@ -56,15 +56,15 @@ def activate(paths: Paths, request: Request, receipt: Receipt | None) -> ExitCod
     """
     receipt = receipt or set_latch(paths, request)
     journal.notice(f"activation asked for on the command line: {request.reason or 'no reason'}")
-    return _Trip(paths, request, receipt).run()
+    return Trip(paths, request, receipt).run()
 
 
 def hold(paths: Paths, receipt: Receipt) -> ExitCode:
     """Stop what was started already after a release that failed; the latch is set again."""
-    return _Trip(paths, Request(), receipt).run()
+    return Trip(paths, Request(), receipt).run()
 
 
-class _Trip:
+class Trip:
     """One activation, from the latch on disk to the verdict."""
 
     def __init__(self, paths: Paths, request: Request, receipt: Receipt) -> None:
@@ -75,8 +75,7 @@ class _Trip:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         self._managers = [_manager(seconds) for seconds in _QUEUE_PATIENCE]
         self._manager = self._managers[-1]
-        kick = [paths.trigger_unit, paths.halt_target]
-        bounded.spawn(lambda: self._manager.start(kick), _KICK)
+        self._kick()
         self._console = Console(SHORT_PATIENCE)
         self._set: TripSet = tripset.for_trip(paths)
         category = request.category or self._set.settings.stop_category
@@ -85,6 +84,7 @@ class _Trip:
         self._deaf = False
 
     def run(self) -> ExitCode:
+        """Watch until trading is proved dead; DONE only when it is and the latch is set."""
         self._say_latch()
         for note in self._set.notes:
             self._console.error(note)
@@ -101,6 +101,11 @@ class _Trip:
         self._tell_earlier(progress)
         progress.finish()
         return self._verdict(seen, contained=contained)
+
+    def _kick(self) -> None:
+        """Start what stops trading a second time, in case nothing watches the flag."""
+        units = [self._paths.trigger_unit, self._paths.halt_target]
+        bounded.spawn(lambda: self._manager.start(units), _KICK)
 
     def _hold(self) -> None:
         """Set the latch again if a release that was under way has taken it away: who stops wins."""
@@ -131,6 +136,7 @@ class _Trip:
             self._console.out("The latch is set. Stopping trading:")
 
     def _push(self, seen: Look) -> None:
+        """Do the enforcer's work when it does not."""
         if self._ladder is None and self._must_act():
             # Until everything is dead, nobody else is there to go on.
             signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -8,18 +8,25 @@ umask 022
 # The flag itself, before anything is read that could be missing or broken.
 first_flag() {
     local word
-    [[ ${1:-} == activate && $EUID == 0 ]] || return 0
+    [[ ${1:-} == @(activate|request) ]] || return 0
     for word in "$@"; do [[ $word != -h && $word != --help ]] || return 0; done
+    if ((EUID)); then
+        { : >"/run/quantum-ess/requests/$$"; } 2>/dev/null
+        return
+    fi
+    [[ $1 == activate ]] || compgen -G '/run/quantum-ess/requests/*' >/dev/null || return 0
     [[ -d /run/quantum ]] || mkdir -p /run/quantum
     [[ -e /run/quantum/ESS_ON ]] || : >>/run/quantum/ESS_ON
 }
 
 # load VERB: a part that a verb does not need may be broken.
 load() {
-    local here part rest=(activate release restart sentry status)
+    local here part rest=(activate ask release restart request asked sentry status)
     case $1 in
         enforce) rest=() ;;
-        activate | sentry) rest=("$1") ;;
+        activate) rest=(activate ask) ;;
+        request) rest=(request asked) ;;
+        sentry) rest=(sentry) ;;
     esac
     here=$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")
     for part in paths exits say names clock disk config latch cgroup systemd snapshot contain enforce terminal "${rest[@]}"; do
@@ -39,7 +46,7 @@ load_tellers() {
     metrics_begin() { :; }
     metrics_end() { :; }
     denied_tell() { :; }
-    [[ $2 != sentry ]] || more=(status arming metrics denied)
+    [[ $2 != sentry ]] || more=(request asked status arming metrics denied)
     TELLERS=' '
     for part in spool certificate "${more[@]}"; do
         # shellcheck source=/dev/null
@@ -52,13 +59,14 @@ usage() {
     cat <<'EOF'
 Usage: ess_controller.sh VERB
 
-  activate [--reason TEXT] [--category 0|1]   stop trading now and keep it stopped
+  activate [--reason TEXT] [--category 0|1]   stop trading now and keep it stopped; also without root, for
+                                              members of the group quantum-ess
   deactivate [--reason TEXT] [--yes] [--all|--no-start]
                                               release the latch and start trading
   status [--quiet]                            is it active, is trading dead, is it armed
   doctor                                      the same here; "ess doctor" knows more
   drill [--production]                        prove that the stop works
-  enforce, sentry                             what the systemd units run
+  enforce, request, sentry                    what the systemd units run
 
 Exit codes:
 EOF
@@ -126,7 +134,7 @@ main() {
             usage
             exit 0
             ;;
-        activate | deactivate | status | doctor | enforce | sentry) ;;
+        activate | deactivate | status | doctor | enforce | request | sentry) ;;
         drill)
             require_root drill || exit
             exec /bin/bash "$ESS_ROOT/scripts/proof_ess.sh" "${@:---canary}"
@@ -141,12 +149,16 @@ main() {
 
 run_verb() {
     local code
+    if [[ $1 == activate ]] && ask_may; then
+        ask "$OPT_SOURCE" "$OPT_REASON" "$OPT_CATEGORY"
+        return
+    fi
     [[ $1 == status || $1 == doctor ]] || require_root "$1" || exit
     case $1 in
         activate) activate "$OPT_SOURCE" "$OPT_REASON" "$OPT_CATEGORY" ;;
         deactivate) release "$OPT_REASON" "$OPT_YES" "$OPT_WHICH" ;;
         status | doctor) status "$OPT_QUIET" ;;
-        enforce | sentry)
+        enforce | request | sentry)
             "$1"
             code=$?
             say_wait

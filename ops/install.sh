@@ -10,8 +10,8 @@ PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 VENV=/opt/quantum-ess/venv
 DOC_DIR=/usr/local/share/doc/quantum-ess
-WATCH=(quantum-ess.path quantum-ess-halt.path quantum-ess-disk.path quantum-ess-sentry.timer
-    quantum-ess-drill.timer quantum-ess-aftermath.path quantum-ess-deliver.path)
+WATCH=(quantum-ess.path quantum-ess-halt.path quantum-ess-disk.path quantum-ess-request.path
+    quantum-ess-request-names.path quantum-ess-sentry.timer quantum-ess-drill.timer quantum-ess-aftermath.path quantum-ess-deliver.path)
 DESTDIR=${DESTDIR:-}
 RENDERED=()
 
@@ -251,7 +251,11 @@ run_uninstall() {
         esac
     done < <(cut -d' ' -f3- "$DESTDIR$ESS_MANIFEST")
     rm -rf -- "$DESTDIR${ESS_LIB:?}" "$DESTDIR${VENV%/venv}" 2>/dev/null
-    [[ -n $DESTDIR ]] || systemctl daemon-reload
+    if [[ -z $DESTDIR ]]; then
+        systemctl daemon-reload
+        # Nobody reads requests any more: who makes one has to see that.
+        rm -rf --one-file-system -- "${REQUEST_DIR:?}"
+    fi
     tell "quantum-ess is removed; kept: ${ESS_CONF%/*}, $STATE_DIR and /var/log/quantum-ess."
 }
 

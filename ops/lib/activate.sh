@@ -5,6 +5,7 @@
 ACTIVATE_LIMIT=5000   # ms to be contained in before we answer "no"
 ACTIVATE_PATIENCE=300 # ms for the enforcer to show up
 ACTIVATE_OVERDUE=400  # ms after the grace by which the enforcer must have killed
+ACTIVATE_ASKS=        # set: not root, and so no hand of ours in the stop (see ask.sh)
 
 # activate SOURCE REASON CATEGORY: exit code 0 when contained, 4 when not.
 activate() {
@@ -25,7 +26,8 @@ activate() {
 
 # activate_contain CATEGORY: with the latch set, bring the enforcer up and watch until trading is proved dead.
 activate_contain() {
-    { unlocked sd start --no-block "$UNIT_PREFIX-trigger.service" "$UNIT_PREFIX-halt.target"; } </dev/null >/dev/null 2>&1 &
+    [[ -n $ACTIVATE_ASKS ]] ||
+        { unlocked sd start --no-block "$UNIT_PREFIX-trigger.service" "$UNIT_PREFIX-halt.target"; } </dev/null >/dev/null 2>&1 &
     config_for_trip
     [[ -z $CONFIG_NOTE ]] || complain "configuration not usable: $CONFIG_NOTE" 'The stop goes on. Afterwards: ess doctor'
     contain_begin "${1:-$STOP_CATEGORY}"
@@ -59,19 +61,23 @@ activate_wait() {
     local alone='' contained=''
     while :; do
         # A release that was under way may take away what we have just set; whoever stops wins.
-        latch_is_set || latch_set "$CONTENT"
+        latch_is_set || activate_hold
         contain_look
         activate_show_down
         ((${#SURVIVORS[@]})) || ! activate_quiet || contained=1
         [[ -z $contained ]] || break
         ((NOW_MS - CONTAIN_BEGAN < ACTIVATE_LIMIT)) || break
-        if [[ -z $alone ]] && activate_must_act; then
+        if [[ -z $alone$ACTIVATE_ASKS ]] && activate_must_act; then
             alone=$MUST_ACT
             activate_alone "$alone"
         fi
         pause "$CONTAIN_POLL"
     done
     activate_verdict "$contained" "$alone"
+}
+
+activate_hold() {
+    if [[ -n $ACTIVATE_ASKS ]]; then ask_drop; else latch_set "$CONTENT"; fi
 }
 
 # activate_must_act: true, with the reason in MUST_ACT, when the enforcer does not show up, or when

@@ -135,11 +135,19 @@ enforce_say_contained() {
 # stop is over or takes its time anyway.
 enforce_tell() {
     enforce_activation
+    enforce_asked
     ! spool_once "${ACTIVATION:-none}.trip" ||
         spool_event trip "$ACTIVATION" "operator=${LATCH[operator]:-unknown}" "source=${LATCH[source]:-flag}" \
             "reason=${LATCH[reason]:-the flag was set by hand}" "category=${LATCH[category]:-$STOP_CATEGORY}" "fell=${LATCH[at]:-}"
     ! spool_once "${ACTIVATION:-none}.$1" ||
         { certificate_units && spool_event "$1" "$ACTIVATION" "${@:2}" "${CERTIFICATE[@]}"; } </dev/null >/dev/null 2>&1 &
+}
+
+# enforce_asked: who made the request of this trip may be known only since the stop began.
+enforce_asked() {
+    [[ ${LATCH[source]:-} == request ]] || return 0
+    latch_read_request
+    latch_content request "${LATCH[reason]:-}" "${LATCH[category]:-}" "${LATCH[operator]:-unknown}" "${LATCH[id]:-}" "${LATCH[at]:-}"
 }
 
 # enforce_activation: into ACTIVATION the id of this one; empty when the flag has none that can be used.

@@ -128,6 +128,17 @@ latch_set() {
     [[ -z $LATCH_FAILED ]]
 }
 
+# latch_reword ID CONTENT: the words of the flag on disk, if it is that of this trip. The one in /run keeps its own:
+# its time is that of the trip.
+latch_reword() {
+    local draft first=''
+    [[ -f $VAR_FLAG && ! -L $VAR_FLAG ]] && read -r first <"$VAR_FLAG"
+    [[ $first == "id=$1" ]] || return 0
+    latch_draft "$STATE_DIR"
+    printf '%s' "$2" >"$draft" && sync -- "$draft" && mv -fT -- "$draft" "$VAR_FLAG"
+    rm -f -- "$draft"
+}
+
 # latch_mend CONTENT: put a flag that is missing, or is a symlink, back. The one on disk is written by
 # a child, one at a time and at most five times a second: its disk may be read-only or hang.
 latch_mend() {
@@ -181,6 +192,22 @@ latch_read() {
         line=${raw%%$'\n'*}
         [[ $raw == *$'\n'* ]] && raw=${raw#*$'\n'} || raw=
         [[ $line =~ ^(id|at|operator|source|reason|category)=(.*)$ ]] || continue
+        clean "${BASH_REMATCH[2]}"
+        LATCH[${BASH_REMATCH[1]}]=$CLEAN
+    done
+    latch_read_request
+}
+
+# latch_read_request: who made the request of this trip and why. The flag was there before that was known.
+latch_read_request() {
+    local line note=''
+    [[ ${LATCH[source]:-} == request && -f $REQUEST_NOTE ]] || return 0
+    LC_ALL=C IFS= read -r -N 4096 -d '' note 2>/dev/null <"$REQUEST_NOTE"
+    [[ $note == "id=${LATCH[id]:-}"$'\n'* ]] || return 0
+    while [[ $note == *$'\n'* ]]; do
+        line=${note%%$'\n'*}
+        note=${note#*$'\n'}
+        [[ $line =~ ^(operator|reason|category)=(.*)$ ]] || continue
         clean "${BASH_REMATCH[2]}"
         LATCH[${BASH_REMATCH[1]}]=$CLEAN
     done

@@ -25,7 +25,7 @@ name_is_valid() {
 name_is_ours() {
     local part
     [[ $1 != quantum-ess* ]] || return 0
-    for part in '' -trigger -sentry -drill -canary -canary-trigger -x; do
+    for part in '' -trigger -sentry -drill -request -canary -canary-trigger -x; do
         name_in "quantum-ess$part.service" "$1" && return 0
     done
     return 1

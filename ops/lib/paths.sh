@@ -10,6 +10,7 @@ ESS_INSTALLED=$ESS_LIB/installed.env
 ESS_MANIFEST=$ESS_LIB/manifest.sha256
 ESS_UNIT_DIR=/etc/systemd/system
 ESS_GATE=zz-quantum-ess.conf
+REQUEST_GROUP=quantum-ess
 CG_ROOT=/sys/fs/cgroup
 [[ -e $CG_ROOT/cgroup.controllers ]] || CG_ROOT=/sys/fs/cgroup/unified
 
@@ -38,6 +39,10 @@ paths_use_scope() {
     ENFORCER_FILE=$RUNTIME_DIR/enforcer
     TRIP_FILE=$RUNTIME_DIR/tripped
     CUT_DIR=$RUNTIME_DIR/cut
+    REQUEST_DIR=$RUNTIME_DIR/requests
+    REQUEST_BUSY=$RUNTIME_DIR/request.busy
+    REQUEST_NOTE=$RUNTIME_DIR/request
+    REQUEST_TOLD=$RUNTIME_DIR/request.told
 }
 
 paths_use_scope main

@@ -20,6 +20,7 @@ release() {
         tell 'The latch is not set: nothing to release.'
         return 0
     fi
+    request_none_waits || return "$EXIT_RELEASE_FAILED"
     latch_asked
     RELEASE_ASKED=$LATCH_ASKED
     config_for_trip
@@ -178,14 +179,16 @@ release_tell_units() {
 # release_flags: the marker keeps the enforcer from putting back what we remove. The list of what ran stays until
 # the release is through: a list without a latch is how the sentry knows one that was cut short.
 release_flags() {
+    [[ -e $RUNNING_FILE ]] || snapshot_write $'unknown\n' 2>/dev/null
+    : >"$RELEASING"
+    # After the marker: who asks later sees that, and who asked before has left his trace.
     latch_asked
-    if [[ $LATCH_ASKED != "$RELEASE_ASKED" ]]; then
+    if [[ $LATCH_ASKED != "$RELEASE_ASKED" ]] || request_waits; then
+        rm -f -- "$RELEASING"
         complain 'release refused: meanwhile somebody has asked for the stop again; the latch is still set' \
             'Find out who and why (status), then deactivate again.'
         return "$EXIT_RELEASE_FAILED"
     fi
-    [[ -e $RUNNING_FILE ]] || snapshot_write $'unknown\n' 2>/dev/null
-    : >"$RELEASING"
     latch_clear && return 0
     rm -f -- "$RELEASING"
     latch_set "$CONTENT"
@@ -211,14 +214,16 @@ release_wait_armed() {
 }
 
 release_armed() {
-    sd_show 'ActiveState SubState' "$UNIT_PREFIX-trigger.service" "$UNIT_PREFIX.path" &&
-        [[ ${UNIT_PROP["$UNIT_PREFIX-trigger.service.ActiveState"]:-} == @(inactive|failed) &&
+    # While the reader of requests ends, their watch would miss some names.
+    sd_show 'ActiveState SubState' "$UNIT_PREFIX-trigger.service" "$UNIT_PREFIX.path" "$UNIT_PREFIX-request-names.path" &&
+        [[ ${UNIT_PROP["$UNIT_PREFIX-request-names.path.SubState"]:-} != running &&
+            ${UNIT_PROP["$UNIT_PREFIX-trigger.service.ActiveState"]:-} == @(inactive|failed) &&
             ${UNIT_PROP["$UNIT_PREFIX.path.SubState"]:-} == waiting ]]
 }
 
 # release_still_clear: false, and trading is down again, when somebody else has set the latch meanwhile.
 release_still_clear() {
-    latch_is_set || return 0
+    latch_is_set || request_waits || return 0
     journal 1 '=== ESS DEACTIVATION ABORTED: the latch was set again ===' EVENT=release-failed
     release_tell failed 'the latch was set again'
     complain 'release stopped: somebody or something has set the latch again'

@@ -61,10 +61,11 @@ render_units() {
     for file in "$ESS_ROOT"/deploy/systemd/quantum-ess*.{path,service,target,timer}; do
         render_put "$ESS_UNIT_DIR/${file##*/}" 0644 <"$file" || return 1
     done
-    for name in .path -halt.path -disk.path -trigger.service -halt.target; do
+    for name in .path -halt.path -disk.path -request.path -trigger.service -request.service -halt.target; do
         sed -e 's|/run/quantum/|/run/quantum-ess/canary/|; s|/var/lib/quantum-ess/ESS|/var/lib/quantum-ess/canary/ESS|' \
-            -e 's|quantum-ess-trigger|quantum-ess-canary-trigger|; s|quantum-ess-halt|quantum-ess-canary-halt|' \
-            -e 's|\(sh enforce\)$|\1 --scope canary|; s|^Description=.*|& (canary)|; /^\[Install\]/,$d' \
+            -e 's|/run/quantum-ess/requests|/run/quantum-ess/canary/control/requests|' \
+            -e 's:quantum-ess-\(trigger\|halt\|request\)\([.-]\):quantum-ess-canary-\1\2:' \
+            -e 's:sh \(enforce\|request\)$:& --scope canary:; s|^Description=.*|& (canary)|; /^\[Install\]/,$d' \
             "$ESS_ROOT/deploy/systemd/quantum-ess$name" |
             render_put "$ESS_UNIT_DIR/quantum-ess-canary$name" 0644 || return 1
     done

@@ -6,6 +6,7 @@ sentry() {
     local failed=0
     sentry_disk_answers || { failed=1 && journal 1 'sentry: the disk with the latch does not answer'; }
     sentry_cut_short || failed=1
+    sentry_requests
     if latch_is_set && ! enforce_release_running; then
         # Before what may take until this round's end: while trading outlives its kill, that has to be known.
         metrics_begin
@@ -69,6 +70,19 @@ sentry_cut_short() {
     exec {lock}>&-
 }
 
+# sentry_requests: a request that nobody has taken: its watch is down, does not see that name, or the reader hangs.
+sentry_requests() {
+    local tries=0
+    [[ $TELLERS == *' request '* ]] && request_waits || return 0
+    sd start --no-block "$UNIT_PREFIX-request.service"
+    while ! latch_is_set && ((tries++ < 50)); do pause 10; done
+    ! latch_is_set || return 0
+    journal 1 'sentry: a request to stop is there and its reader does not take it; taking it from here'
+    spool_event sentry-repair '' 'what=nobody took a request to stop; taken'
+    request_recall
+    request_round
+}
+
 sentry_enforcer_runs() {
     sd_show 'ActiveState' "$UNIT_PREFIX-trigger.service"
     [[ ${UNIT_PROP["$UNIT_PREFIX-trigger.service.ActiveState"]:-} == @(active|activating) ]]
@@ -116,7 +130,8 @@ sentry_second_look() {
 # sentry_mend_watches: bring the path units that stopped watching back.
 sentry_mend_watches() {
     local unit failed=0
-    local -a watches=("$UNIT_PREFIX.path" "$UNIT_PREFIX-halt.path" "$UNIT_PREFIX-disk.path")
+    local -a watches=("$UNIT_PREFIX.path" "$UNIT_PREFIX-halt.path" "$UNIT_PREFIX-disk.path"
+        "$UNIT_PREFIX-request.path" "$UNIT_PREFIX-request-names.path")
     sd_show 'ActiveState' "${watches[@]}" || return 1
     for unit in "${watches[@]}"; do
         [[ ${UNIT_PROP["$unit.ActiveState"]:-} == active ]] || sentry_mend_watch "$unit" || failed=1
@@ -125,10 +140,12 @@ sentry_mend_watches() {
 }
 
 sentry_mend_watch() {
-    journal 2 "sentry: $1 was ${UNIT_PROP["$1.ActiveState"]:-unknown}; the flag was not being watched. Starting it." EVENT=sentry-repair "UNIT=$1"
+    local what='the flag'
+    [[ $1 != *-request*.path ]] || what='the directory of requests'
+    journal 2 "sentry: $1 was ${UNIT_PROP["$1.ActiveState"]:-unknown}; $what was not being watched. Starting it." EVENT=sentry-repair "UNIT=$1"
     spool_event sentry-repair '' "what=$1 was ${UNIT_PROP["$1.ActiveState"]:-unknown}; started"
     sd reset-failed -- "$1"
     sd start -- "$1" && return 0
-    journal 1 "sentry: $1 does not start: the flag is NOT watched. Run: ess doctor"
+    journal 1 "sentry: $1 does not start: $what is NOT watched. Run: ess doctor"
     return 1
 }

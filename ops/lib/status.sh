@@ -92,18 +92,20 @@ status_findings() {
 # status_ask_units: what status_check_watch and status_check_halt judge.
 status_ask_units() {
     sd_show 'ActiveState SubState LoadState UnitFileState Conflicts' "$UNIT_PREFIX.path" "$UNIT_PREFIX-halt.path" \
-        "$UNIT_PREFIX-disk.path" "$UNIT_PREFIX-trigger.service" "$UNIT_PREFIX-halt.target" "$UNIT_PREFIX-sentry.timer"
+        "$UNIT_PREFIX-disk.path" "$UNIT_PREFIX-request.path" "$UNIT_PREFIX-request-names.path" \
+        "$UNIT_PREFIX-trigger.service" "$UNIT_PREFIX-request.service" "$UNIT_PREFIX-halt.target" "$UNIT_PREFIX-sentry.timer"
 }
 
 status_check_watch() {
     local unit
-    for unit in "$UNIT_PREFIX.path" "$UNIT_PREFIX-halt.path" "$UNIT_PREFIX-disk.path" "$UNIT_PREFIX-sentry.timer"; do
+    for unit in "$UNIT_PREFIX.path" "$UNIT_PREFIX-halt.path" "$UNIT_PREFIX-disk.path" "$UNIT_PREFIX-request.path" \
+        "$UNIT_PREFIX-request-names.path" "$UNIT_PREFIX-sentry.timer"; do
         [[ ${UNIT_PROP["$unit.ActiveState"]:-} == active && ${UNIT_PROP["$unit.SubState"]:-} == @(waiting|running) ]] ||
             FINDINGS+=("$unit is ${UNIT_PROP["$unit.LoadState"]:-unknown}/${UNIT_PROP["$unit.ActiveState"]:-unknown}; mend: systemctl restart $unit")
         [[ ${UNIT_PROP["$unit.UnitFileState"]:-} == enabled ]] ||
             FINDINGS+=("$unit is not enabled and will be missing after a boot; mend: systemctl enable $unit")
     done
-    for unit in "$UNIT_PREFIX-trigger.service" "$UNIT_PREFIX-halt.target"; do
+    for unit in "$UNIT_PREFIX-trigger.service" "$UNIT_PREFIX-request.service" "$UNIT_PREFIX-halt.target"; do
         [[ ${UNIT_PROP["$unit.LoadState"]:-} == loaded ]] ||
             FINDINGS+=("$unit is ${UNIT_PROP["$unit.LoadState"]:-unknown}; mend: run install.sh again")
     done
@@ -171,6 +173,9 @@ status_check_dirs() {
         [[ $'\n'$seen$'\n' == *$'\n'"0:0 755 directory $dir"$'\n'* ]] ||
             FINDINGS+=("$dir is not a directory of root:root, mode 0755; mend: systemd-tmpfiles --create")
     done
+    seen=$(stat -c '%U:%G %a %F' -- "$REQUEST_DIR" 2>/dev/null)
+    [[ $seen == "root:$REQUEST_GROUP 1730 directory" ]] ||
+        FINDINGS+=("$REQUEST_DIR is not a directory of root:$REQUEST_GROUP, mode 1730; mend: systemd-tmpfiles --create")
 }
 
 # status_check_release: a list of what ran outlives the latch only while a release is at work.

@@ -4,8 +4,10 @@
 
 CANARY=quantum-ess-canary.service
 CANARY_LIMIT=2000 # ms from the flag to the last process
-CANARY_WATCH=(quantum-ess-canary.path quantum-ess-canary-halt.path quantum-ess-canary-disk.path)
+CANARY_WATCH=(quantum-ess-canary.path quantum-ess-canary-halt.path quantum-ess-canary-disk.path
+    quantum-ess-canary-request.path)
 CANARY_TRIGGER=quantum-ess-canary-trigger.service
+CANARY_READER=quantum-ess-canary-request.service
 
 prove_canary() {
     local latch
@@ -49,6 +51,8 @@ canary_claims() {
 
 canary_release_claims() {
     claim_or_stop 'deactivate brings the canary back, watched' canary_released
+    claim 'a request in its directory stops it' canary_request
+    claim_or_stop 'deactivate brings it back once more' canary_released
     claim_or_stop 'ess_controller.sh activate stops it' canary_activate
     claim 'ess_controller.sh status: ACTIVE, CONTAINED' canary_status
     claim 'deactivate --no-start releases and starts nothing' canary_released_dead
@@ -56,17 +60,21 @@ canary_release_claims() {
 
 # canary_apart: before its flag is touched, for that must not stop trading.
 canary_apart() {
-    local start
+    local start reader
     SEEN='systemd does not answer'
-    sd_show 'LoadState Triggers Conflicts ExecStart DropInPaths' "${CANARY_WATCH[@]}" "$CANARY_TRIGGER" \
+    sd_show 'LoadState Triggers Conflicts ExecStart DropInPaths' "${CANARY_WATCH[@]}" "$CANARY_TRIGGER" "$CANARY_READER" \
         quantum-ess-canary-halt.target "$CANARY" || return 1
     start=${UNIT_PROP["$CANARY_TRIGGER.ExecStart"]:-}
+    reader=${UNIT_PROP["$CANARY_READER.ExecStart"]:-}
     canary_is quantum-ess-canary.path Triggers "$CANARY_TRIGGER" &&
         canary_is quantum-ess-canary-disk.path Triggers "$CANARY_TRIGGER" &&
+        canary_is quantum-ess-canary-request.path Triggers "$CANARY_READER" &&
         canary_is quantum-ess-canary-halt.path Triggers quantum-ess-canary-halt.target &&
         canary_is quantum-ess-canary-halt.target Conflicts "$CANARY" || return 1
     SEEN="$CANARY_TRIGGER runs: ${start:-nothing}"
     [[ $start == *" $CONTROLLER enforce --scope canary ;"* ]] || return 1
+    SEEN="$CANARY_READER runs: ${reader:-nothing}"
+    [[ $reader == *" $CONTROLLER request --scope canary ;"* ]] || return 1
 }
 
 # canary_is UNIT PROPERTY VALUE
@@ -76,6 +84,7 @@ canary_is() {
 }
 
 canary_up() {
+    [[ -d $REQUEST_DIR ]] || mkdir -m 0700 -- "$REQUEST_DIR"
     bounded 10 systemctl --no-ask-password start "${CANARY_WATCH[@]}" "$CANARY" || { seen_out "$?" && return 1; }
     SEEN='the watch or the canary did not come up within 5 s'
     until_ms 5000 canary_runs_watched || return 1
@@ -96,6 +105,19 @@ canary_touch() {
     SEEN="it still lives after $CANARY_LIMIT ms"
     until_ms "$CANARY_LIMIT" unit_dead "$CANARY" || return 1
     MEASURED=$WAITED
+}
+
+canary_request() {
+    : >"$REQUEST_DIR/drill" || { SEEN="cannot write to $REQUEST_DIR" && return 1; }
+    SEEN="it still lives after $CANARY_LIMIT ms"
+    until_ms "$CANARY_LIMIT" unit_dead "$CANARY" || return 1
+    MEASURED=$WAITED
+    SEEN='the request was not taken away'
+    until_ms 2000 canary_request_taken || return 1
+}
+
+canary_request_taken() {
+    [[ ! -e $REQUEST_DIR/drill && ! -e $REQUEST_BUSY ]]
 }
 
 canary_contained() {

@@ -13,7 +13,7 @@ canary_left() {
 canary_reset() {
     local fd code
     mkdir -p -- "$RUNTIME_DIR" "$STATE_DIR"
-    sd stop "${CANARY_WATCH[@]}"
+    sd stop "${CANARY_WATCH[@]}" "$CANARY_READER"
     exec {fd}>>"$RELEASE_LOCK"
     SEEN='a release of the canary is stuck'
     flock -w 10 "$fd" || return 1
@@ -31,7 +31,7 @@ canary_put_away() {
     sd stop --no-block "$CANARY" quantum-ess-canary-halt.target
     sd kill -s KILL "$CANARY"
     until_ms 2000 canary_stopped
-    sd reset-failed "$CANARY" "$CANARY_TRIGGER" "${CANARY_WATCH[@]}"
+    sd reset-failed "$CANARY" "$CANARY_TRIGGER" "$CANARY_READER" "${CANARY_WATCH[@]}"
     rm -rf -- "$RUNNING_FILE" "$STATE_DIR"/.ESS_ON.* "${RUNTIME_DIR:?}"/*
     canary_is_away
 }

@@ -11,6 +11,8 @@ group_ways() {
     claim 'ess activate' way command timeout 20 ess activate --reason proof
     claim 'ess_controller.sh activate' way command timeout 20 bash "$CONTROLLER" activate --reason proof
     claim 'systemctl start quantum-ess' way command timeout 20 systemctl start quantum-ess
+    claim 'ess activate without root, in the group quantum-ess' way command way_member timeout 20 ess activate --reason proof
+    claim 'a file that one of the group drops into the directory of requests' way flag way_member touch "$REQUEST_DIR/proof"
     claim 'two people at once' way command way_two
     claim 'activate when it is active already' way command way_again
 }
@@ -52,6 +54,10 @@ way_mkdir() {
     rm -rf "$RUN_DIR"
     mkdir -p "$RUN_DIR"
     touch "$RUN_FLAG"
+}
+
+way_member() {
+    setpriv --reuid="$REQUEST_GROUP" --regid="$REQUEST_GROUP" --clear-groups "$@"
 }
 
 # way_two: both must answer 0.

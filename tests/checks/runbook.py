@@ -11,6 +11,7 @@ from tests.checks.tracked import CHECKOUT
 TEXT = (CHECKOUT / "RUNBOOK.md").read_text()
 KNOWN = {
     "from",  # trading, latched or any: the state to bring about first
+    "as",  # the user who does it, if it is not root
     "with",  # python-broken or systemd-hung: for as long as the block runs
     "break",  # a command that does the damage
     "sees",  # codes the doctor finds after the damage

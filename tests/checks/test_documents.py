@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import click
 import pytest
 
-from ess import active, config
+from ess import active, config, paths
 from ess.aftermath import settings
 from ess.cli import main
 from ess.findings import CATALOGUE
+from ess.paths import Paths
 from tests.checks import runbook
 from tests.checks.installed import Root
 from tests.checks.tracked import CHECKOUT
@@ -130,8 +131,8 @@ def test_own_units_and_files_exist(tmp_path: Path) -> None:
     for document in DOCUMENTS:
         text = read(document)
         assert set(UNIT.findall(text)) <= units, document
-        paths = {path.rstrip(".") for path in re.findall(rf"{LIB}[\w./-]*", text)}
-        assert all(any(file.startswith(path) for file in files) for path in paths), document
+        found = {path.rstrip(".") for path in re.findall(rf"{LIB}[\w./-]*", text)}
+        assert all(any(file.startswith(path) for file in files) for path in found), document
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
@@ -176,7 +177,7 @@ def test_a_trading_process_can_do_what_the_readme_shows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     blocks = FENCE.findall(read("README.md"))
-    [example] = [block for language, block in blocks if language == "python"]
+    [example] = [block for _, block in blocks if "RiskGuard" in block]
     sent: list[str] = []
     names: dict[str, Any] = {}
     exec(compile(example, "README.md", "exec"), names)
@@ -191,3 +192,15 @@ def test_a_trading_process_can_do_what_the_readme_shows(
     assert guard.validate_trade("buy")[0] is False
     assert orchestrator.execute_signal("sell") is False
     assert sent == ["buy"]
+
+
+def test_a_daemon_can_do_what_the_readme_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [example] = [block for _, block in FENCE.findall(read("README.md")) if "request.drop" in block]
+    here = Paths(str(tmp_path))
+    Path(here.requests).mkdir(parents=True)
+    monkeypatch.setattr(paths, "Paths", lambda: here)
+    exec(compile(example, "README.md", "exec"), {})
+    [request] = Path(here.requests).iterdir()
+    assert request.read_text().startswith("reason=drawdown 9 % is over 8 %\n")

@@ -30,6 +30,9 @@ OWN_UNITS = {
     "quantum-ess-trigger.service",
     "quantum-ess-halt.path",
     "quantum-ess-disk.path",
+    "quantum-ess-request.path",
+    "quantum-ess-request-names.path",
+    "quantum-ess-request.service",
     "quantum-ess-halt.target",
     "quantum-ess-sentry.timer",
     "quantum-ess-sentry.service",
@@ -40,6 +43,8 @@ OWN_UNITS = {
     "quantum-ess-canary-trigger.service",
     "quantum-ess-canary-halt.path",
     "quantum-ess-canary-disk.path",
+    "quantum-ess-canary-request.path",
+    "quantum-ess-canary-request.service",
     "quantum-ess-canary-halt.target",
 }
 
@@ -121,6 +126,7 @@ def test_canary_shares_no_flag_with_trading(installed: Root) -> None:
         if file.startswith(f"{UNITS}/quantum-ess-canary"):
             assert b"/run/quantum/" not in text, file
             assert b"/var/lib/quantum-ess/ESS" not in text, file
+            assert b"/run/quantum-ess/requests" not in text, file
 
 
 def test_stale_gate_goes_and_foreign_drop_in_stays(installed: Root) -> None:

@@ -69,6 +69,22 @@ FAULTS: dict[str, Fault] = {
     "path disabled": Fault("systemctl disable -q quantum-ess.path", {"path-disabled"}),
     "halt path stopped": Fault("systemctl stop quantum-ess-halt.path", {"halt-path-stopped"}),
     "disk path stopped": Fault("systemctl stop quantum-ess-disk.path", {"disk-path-stopped"}),
+    "request path stopped": Fault(
+        "systemctl stop quantum-ess-request.path", {"request-path-stopped"}
+    ),
+    "other request path disabled": Fault(
+        "systemctl disable -q quantum-ess-request-names.path", {"request-path-disabled"}
+    ),
+    "requests open to all": Fault(
+        "chmod 1777 /run/quantum-ess/requests",
+        {"request-directory-wrong"},
+        where="/run/quantum-ess/requests",
+    ),
+    "requests led elsewhere": Fault(
+        "rmdir /run/quantum-ess/requests; ln -s /root/none /run/quantum-ess/requests",
+        {"request-directory-wrong"},
+    ),
+    "requests gone": Fault("rmdir /run/quantum-ess/requests", {"request-directory-wrong"}),
     "drill timer stopped": Fault("systemctl stop quantum-ess-drill.timer", {"drill-timer-stopped"}),
     "trigger overridden": Fault(
         drop_in("quantum-ess-trigger.service", "x.conf", "[Service]\\nNice=5\\n"),

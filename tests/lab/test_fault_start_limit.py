@@ -9,6 +9,8 @@ WATCH = (
     "quantum-ess.path",
     "quantum-ess-halt.path",
     "quantum-ess-disk.path",
+    "quantum-ess-request.path",
+    "quantum-ess-request-names.path",
     "quantum-ess-sentry.timer",
     "quantum-ess-drill.timer",
 )

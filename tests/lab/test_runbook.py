@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.checks.runbook import Block, blocks, sections
+from tests.lab.asking import by
 from tests.lab.host import LabError
 from tests.lab.rig import remove_by_hand
 from tests.lab.stack import TRADING_UNITS, put_monitor_stack, put_trading_stack
@@ -96,7 +97,9 @@ def damage(lab: Lab, block: Block) -> None:
 
 
 def run(lab: Lab, block: Block) -> subprocess.CompletedProcess[str]:
-    argv = ("bash", "-euo", "pipefail", "-c", block.script)
+    argv: tuple[str, ...] = ("bash", "-euo", "pipefail", "-c", block.script)
+    if user := block.marks.get("as"):
+        argv = (*by(user), *argv)
     if typed := block.marks.get("typed"):
         return lab.tty(*argv, typed=typed.replace("|", "\n") + "\n", check=False, timeout=60)
     return lab.exec(*argv, check=False, timeout=120)

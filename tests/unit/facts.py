@@ -20,6 +20,8 @@ WATCHERS = (
     PATHS.path_unit,
     PATHS.halt_path_unit,
     PATHS.disk_path_unit,
+    PATHS.request_path_unit,
+    PATHS.request_names_unit,
     PATHS.sentry_timer,
     PATHS.drill_timer,
 )
@@ -80,7 +82,9 @@ def healthy() -> Facts:
         disk=Disk(
             files=dict.fromkeys(installed, FileState.SAME),
             manifest_error="",
-            directories=dict.fromkeys((PATHS.run_dir, PATHS.state_dir, PATHS.runtime_dir), ""),
+            directories=dict.fromkeys(
+                (PATHS.run_dir, PATHS.state_dir, PATHS.runtime_dir, PATHS.requests), ""
+            ),
             drill=Drill(NOW - 3600, "PASS", "2027-01-15T07:00:00Z"),
             left_running=False,
         ),

@@ -78,6 +78,7 @@ CASES: dict[str, tuple[Facts, str]] = {
     **watcher_states("path", PATHS.path_unit),
     **watcher_states("halt-path", PATHS.halt_path_unit),
     **watcher_states("disk-path", PATHS.disk_path_unit),
+    **watcher_states("request-path", PATHS.request_path_unit),
     **watcher_states("sentry", PATHS.sentry_timer),
     **watcher_states("drill-timer", PATHS.drill_timer),
     "path hit its limit": (
@@ -153,6 +154,14 @@ CASES: dict[str, tuple[Facts, str]] = {
         "config-not-installed",
     ),
     "installed set gone": (with_part("settings", installed=None), "config-not-installed"),
+    "requests open to all": (
+        with_part("disk", directories={PATHS.requests: "has mode 1777, not 1730"}),
+        "request-directory-wrong",
+    ),
+    "requests led elsewhere": (
+        with_part("disk", directories={PATHS.requests: "is not a directory"}),
+        "request-directory-wrong",
+    ),
     "directory open to others": (
         with_part("disk", directories={PATHS.run_dir: "has mode 0777, not 0755"}),
         "directory-wrong",

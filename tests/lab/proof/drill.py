@@ -20,6 +20,8 @@ CANARY_UNITS = (
     "quantum-ess-canary.path",
     "quantum-ess-canary-halt.path",
     "quantum-ess-canary-disk.path",
+    "quantum-ess-canary-request.path",
+    "quantum-ess-canary-request.service",
     "quantum-ess-canary-trigger.service",
     "quantum-ess-canary-halt.target",
     "quantum-ess-canary.service",

@@ -71,6 +71,7 @@ def test_canary_is_wired_to_itself(host: Lab) -> None:
         ("quantum-ess-canary.path", "quantum-ess-canary-trigger.service"),
         ("quantum-ess-canary-halt.path", "quantum-ess-canary-halt.target"),
         ("quantum-ess-canary-disk.path", "quantum-ess-canary-trigger.service"),
+        ("quantum-ess-canary-request.path", "quantum-ess-canary-request.service"),
     ):
         assert host.show(path, "Triggers") == {"Triggers": target}
     before = processes(host)

@@ -1,0 +1,152 @@
+"""A request and a release: none is lost, none trips a second time, whoever is killed when."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.lab import asking
+from tests.lab import ground as g
+from tests.lab.asking import BUSY, MEMBER, READER, REQUESTS, WATCHES
+from tests.lab.rig import configure, hunt
+from tests.lab.stack import TRADING_UNITS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.lab.lab import Lab
+
+SENTRY = "quantum-ess-sentry.timer"
+FIRST = "quantum-governor.service"
+ASK = f"{' '.join(asking.by(MEMBER))} touch {REQUESTS}/x"
+# What can be seen of the reader from the outside, in the order in which it happens.
+STEPS = {
+    "begins": "true",
+    "latched": f"[[ -e {g.RUN_FLAG} ]]",
+    "at work on it": f"[[ -e {BUSY} ]]",
+    "looked at it": "grep -qs alice /run/quantum-ess/request",
+    "latched on disk": f"[[ -e {g.VAR_FLAG} ]]",
+    "removed it": f"[[ ! -e {REQUESTS}/x ]]",
+    "done with it": f"[[ ! -e {REQUESTS}/x && ! -e {BUSY} ]]",
+}
+# What can be seen of a release.
+RELEASE = {
+    "removes flags": "[[ -e /run/quantum-ess/releasing ]]",
+    "removed both flags": f"[[ ! -e {g.RUN_FLAG} && ! -e {g.VAR_FLAG} ]]",
+    "started one": f"systemctl -q is-active {FIRST}",
+}
+PID = f"systemctl show -P MainPID {READER}"
+
+
+@pytest.fixture(scope="module")
+def ground() -> Iterator[g.Ground]:
+    ground = g.Ground(asking.furnish)
+    yield ground
+    ground.drop()
+
+
+@pytest.fixture
+def trading(ground: g.Ground, lab_image: str) -> Iterator[Lab]:
+    """A lab in which the four units trade."""
+    lab = ground.lab(lab_image)
+    g.start(lab, *TRADING_UNITS)
+    yield lab
+    lab.systemctl("start", *WATCHES, SENTRY)
+    ground.clean(*TRADING_UNITS)
+
+
+@pytest.fixture
+def latched(trading: Lab) -> Lab:
+    """The same, stopped by root; what ran is written down."""
+    trading.exec(g.CONTROLLER, "activate")
+    trading.wait_until(lambda: trading.exists("/var/lib/quantum-ess/running"), what="the list")
+    return trading
+
+
+def without_watch(lab: Lab) -> None:
+    """Have nobody look at the requests."""
+    lab.systemctl("stop", SENTRY, *WATCHES)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_reader_killed_at_every_step(trading: Lab, step: str) -> None:
+    kill = (
+        f"{ASK}; until p=$({PID}); [[ $p != 0 ]]; do :; done\n"
+        f"until {STEPS[step]}; do :; done; kill -KILL $p 2>/dev/null || :"
+    )
+    trading.sh(kill)
+    asking.assert_stopped(trading)
+    g.release(trading)
+    asking.assert_stays_released(trading)
+
+
+def test_reader_killed_again_and_again(trading: Lab) -> None:
+    trading.exec(
+        *asking.by(MEMBER), "sh", "-c", f"cd {REQUESTS}; for i in $(seq 500); do >$i; done"
+    )
+    hunt(trading, READER, 2, until=lambda: g.latched(trading))
+    asking.assert_stopped(trading)
+    g.release(trading)
+    asking.assert_stays_released(trading)
+
+
+@pytest.mark.parametrize("tool", [g.ESS, g.CONTROLLER])
+@pytest.mark.parametrize("step", RELEASE)
+def test_request_during_a_release_trips(latched: Lab, step: str, tool: str) -> None:
+    configure(latched, {"QT_ESS_SETTLE": "3", "QT_ESS_STOP_GRACE": "0.3"})
+    script = (
+        f"{tool} deactivate & pid=$!\n"
+        f"until {RELEASE[step]}; do kill -0 $pid || break; done; {ASK}; wait $pid"
+    )
+    done = latched.sh(script, check=False, timeout=40)
+    assert done.returncode == 6, done.stdout + done.stderr
+    asking.assert_stopped(latched)
+    assert not g.alive(latched, *TRADING_UNITS)
+
+
+@pytest.mark.parametrize("tool", [g.ESS, g.CONTROLLER])
+def test_release_does_not_depend_on_the_watch_to_see_a_request(latched: Lab, tool: str) -> None:
+    configure(latched, {"QT_ESS_SETTLE": "3", "QT_ESS_STOP_GRACE": "0.3"})
+    without_watch(latched)
+    script = (
+        f"{tool} deactivate & pid=$!; until {RELEASE['started one']}; do :; done; {ASK}; wait $pid"
+    )
+    done = latched.sh(script, check=False, timeout=40)
+    assert done.returncode == 6, done.stdout + done.stderr
+    g.dead(latched, *TRADING_UNITS)
+    latched.systemctl("start", *WATCHES)
+    asking.assert_stopped(latched)
+
+
+@pytest.mark.parametrize("tool", [g.ESS, g.CONTROLLER])
+def test_request_that_nobody_took_is_taken_before_a_release(latched: Lab, tool: str) -> None:
+    without_watch(latched)
+    latched.sh(ASK)
+    done = latched.exec(tool, "deactivate", "--no-start", check=False, timeout=30)
+    assert done.returncode == 0, done.stdout + done.stderr
+    asking.taken(latched)
+    latched.systemctl("start", *WATCHES, SENTRY)
+    asking.assert_stays_released(latched)
+
+
+@pytest.mark.parametrize("tool", [g.ESS, g.CONTROLLER])
+def test_release_is_refused_while_the_reader_hangs(latched: Lab, tool: str) -> None:
+    hang = (
+        f"{ASK}; until p=$({PID}); [[ $p != 0 && -e {BUSY} ]]; do :; done; kill -STOP $p; echo $p"
+    )
+    pid = latched.sh(hang).stdout.strip()
+    done = latched.exec(tool, "deactivate", check=False, timeout=30)
+    assert done.returncode == 6
+    assert "a request to stop waits" in done.stderr
+    latched.exec("kill", "-CONT", pid)
+    asking.assert_stopped(latched)
+    latched.exec(tool, "deactivate", "--no-start", timeout=30)
+    asking.assert_stays_released(latched)
+
+
+def test_removed_by_hand_with_a_request_at_work_trips_again(latched: Lab) -> None:
+    latched.sh(f"touch {BUSY}")
+    latched.exec("rm", "-rf", *g.FLAGS)
+    latched.systemctl("start", READER)
+    asking.assert_stopped(latched)
