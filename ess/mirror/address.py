@@ -1,4 +1,4 @@
-"""Where the Redis of the mirror is, from QT_ESS_REDIS_URL. Pure: needs no Redis client.
+"""Where a Redis is, from a URL like that of QT_ESS_REDIS_URL. Pure: needs no Redis client.
 
     redis://[[USER]:PASSWORD@]HOST[:PORT][/DB]         rediss:// the same over TLS
     unix://[[USER]:PASSWORD@]/PATH[?db=DB]
@@ -45,10 +45,11 @@ _HIGHEST_PORT = 65535
 
 
 class AddressError(ValueError):
-    """The URL is wrong; str() names the key and the fault, and shows nothing of the URL."""
+    """The URL is wrong; str() names the key and the fault, `what`, and shows nothing of it."""
 
-    def __init__(self, what: str) -> None:
-        super().__init__(f"{KEY}: {what}")
+    def __init__(self, what: str, key: str = KEY) -> None:
+        super().__init__(f"{key}: {what}")
+        self.what = what
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +117,15 @@ def problems(settings: Settings) -> list[str]:
     return found
 
 
-def parse(url: str) -> Address:
-    """Return the address a URL names. Raises AddressError."""
+def parse(url: str, key: str = KEY) -> Address:
+    """Return the address a URL names. Raises AddressError, which says that `key` is wrong."""
+    try:
+        return _parsed(url)
+    except AddressError as error:
+        raise AddressError(error.what, key) from None
+
+
+def _parsed(url: str) -> Address:
     scheme, separator, rest = url.partition("://")
     if not separator or scheme.lower() not in _SCHEMES:
         raise AddressError("must begin with one of " + ", ".join(f"{one}://" for one in _SCHEMES))

@@ -1,4 +1,4 @@
-"""The one module that talks to Redis. Every socket is bounded, and nothing is tried a second time.
+"""How a Redis is reached. Every socket is bounded, and nothing is tried a second time.
 
 Import it where it is used: the package redis is an extra.
 """
@@ -135,8 +135,18 @@ class Server:
 @contextlib.contextmanager
 def connected(address: Address) -> Iterator[Server]:
     """Give the server at `address`, asking Sentinel anew each time. Raises DeliveryError."""
+    with reached(address) as client:
+        yield Server(client)
+
+
+@contextlib.contextmanager
+def reached(address: Address) -> Iterator[redis.Redis]:
+    """Give a client of the server at `address`; each answer may take PATIENCE.
+
+    Sentinel is asked anew each time. Whatever goes wrong inside is a DeliveryError outside.
+    """
     with _reported(address), contextlib.ExitStack() as stack:
-        yield Server(stack.enter_context(_master(address)))
+        yield stack.enter_context(_master(address))
 
 
 def is_of_another_type(error: RefusedError) -> bool:
