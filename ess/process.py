@@ -2,14 +2,17 @@
 
 Every program gets an argv list, no input, a clean environment and a time limit, and none can hold
 us longer than that: output goes to memory, not to a pipe whose end a grandchild could keep open.
+A Partner is the exception: it stays, and is asked a line at a time.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import subprocess
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
@@ -25,6 +28,7 @@ _LARGEST_OUTPUT = 16 * 1024 * 1024
 _BURIAL = 0.2
 # Where systemd put the secrets of our service: who tells people is a child of ours, and needs them.
 _CREDENTIALS = "CREDENTIALS_DIRECTORY"
+_LONGEST_ANSWER = 65536
 _PASSED_ON = ("TERM", "NO_COLOR", "SUDO_USER", "COLUMNS")
 
 
@@ -52,6 +56,55 @@ def run(argv: Sequence[str], seconds: float) -> Result:
     finally:
         os.close(out)
         os.close(err)
+
+
+class PartnerError(Exception):
+    """A partner gave no answer; str() is one line that says why."""
+
+
+class Partner:
+    """A program that answers each line with a line. What it says on stderr goes where ours goes."""
+
+    def __init__(self, argv: Sequence[str]) -> None:
+        """Start it. Raises PartnerError."""
+        try:
+            self._child = subprocess.Popen(
+                [_locate(argv[0]), *argv[1:]],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env=_environment(_CREDENTIALS),
+                bufsize=0,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise PartnerError(f"{os.path.basename(argv[0])}: {error.strerror}") from None
+
+    def ask(self, line: str, seconds: float) -> str:
+        """Return the answer to `line`. After a PartnerError nothing else may be asked."""
+        assert self._child.stdin
+        assert self._child.stdout
+        deadline = time.monotonic() + seconds
+        answer = b""
+        try:
+            os.write(self._child.stdin.fileno(), line.encode() + b"\n")
+            while not answer.endswith(b"\n"):
+                left = max(0.0, deadline - time.monotonic())
+                if not select.select([self._child.stdout], [], [], left)[0]:
+                    raise PartnerError(f"no answer within {seconds:g} s")
+                more = os.read(self._child.stdout.fileno(), 4096)
+                answer += more
+                if not more or len(answer) > _LONGEST_ANSWER:
+                    raise PartnerError("ended" if not more else "answers without end")
+        except OSError as error:
+            raise PartnerError(f"ended ({error.strerror})") from None
+        return answer.decode("utf-8", "replace").rstrip("\n")
+
+    def end(self) -> None:
+        """Kill it, and everything in its session."""
+        _end(self._child)
+        for pipe in (self._child.stdin, self._child.stdout):
+            if pipe:
+                pipe.close()
 
 
 def replace(argv: Sequence[str]) -> NoReturn:
