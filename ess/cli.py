@@ -11,6 +11,7 @@ import click
 from ess import __version__
 from ess.argv import CATEGORIES, Request, is_reason
 from ess.cli_alert import ack, alert, deliver
+from ess.cli_watch import watch
 from ess.console import Console
 from ess.errors import EssError, NotRootError
 from ess.exits import ExitCode, table
@@ -258,5 +259,5 @@ def completion(shell: str) -> None:
         Console().out(made_by(main, {}, "ess", _COMPLETE).source())
 
 
-for command in (ack, alert, deliver):
+for command in (ack, alert, deliver, watch):
     main.add_command(command)

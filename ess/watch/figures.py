@@ -55,6 +55,11 @@ def request(text: str, heard: float) -> Sample:
     return word("manual", text.strip() or "no reason given", None, heard)
 
 
+def no_request(heard: float) -> Sample:
+    """Return that nothing lies at the key any more."""
+    return Sample("manual", None, None, heard)
+
+
 def _sample(name: str, text: str | None, at: str | None, heard: float) -> Sample | None:
     if not _NAME.fullmatch(name):
         return None

@@ -44,6 +44,8 @@ class RedisSource:
         self._interval = interval
         self._known: dict[str, tuple[str, float]] = {}
         self._wrong: dict[str, str] = {}
+        # Until it was looked: what was there when we were not may be gone.
+        self._requested = True
 
     def run(self, deliver: Deliver, report: Report) -> None:
         """Deliver what is written, for ever; no answer of Redis ends it."""
@@ -118,8 +120,7 @@ class RedisSource:
 
     def _poll(self, client: redis.Redis, deliver: Deliver) -> None:
         samples = [one for name, text in self._lying(client) if (one := self._changed(name, text))]
-        if (reason := self._request(client)) is not None:
-            samples.append(figures.request(reason, heard_now()))
+        samples += self._request(client)
         if samples:
             deliver(samples, "")
 
@@ -145,13 +146,21 @@ class RedisSource:
             self._wrong["entries"] = f"{figures.LATEST}: a field that is no name of a figure"
         return sample
 
-    def _request(self, client: redis.Redis) -> str | None:
-        """Return the reason at the key that asks for a stop; anything that lies there asks."""
-        if not self._asked(figures.STOP, partial(client.exists, figures.STOP), cast("Any", 0)):
-            return None
-        reason = self._asked(figures.STOP, partial(client.get, figures.STOP), cast("Any", b""))
-        self._wrong.pop(figures.STOP, None)
-        return _text(reason or b"")
+    def _request(self, client: redis.Redis) -> list[Sample]:
+        """Return the request for a stop; anything at its key is one. That it is gone is told, too:
+
+        only then is the same one a new one.
+        """
+        there = self._asked(figures.STOP, partial(client.exists, figures.STOP), cast("Any", None))
+        if there:
+            reason = self._asked(figures.STOP, partial(client.get, figures.STOP), cast("Any", b""))
+            self._wrong.pop(figures.STOP, None)
+            self._requested = True
+            return [figures.request(_text(reason or b""), heard_now())]
+        if there is None or not self._requested:
+            return []
+        self._requested = False
+        return [figures.no_request(heard_now())]
 
     def _asked(self, key: str, ask: Callable[[], object], nothing: T) -> T:
         """Return the answer; `nothing` when Redis refuses it, because of what lies at `key`."""

@@ -26,10 +26,15 @@ _QUIET = 10.0  # s between two lines in the journal about the same source
 class Source(Protocol):
     """Where figures come from."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What it is called where people read of it."""
 
     def run(self, deliver: Deliver, report: Report) -> None:
         """Deliver what is heard, for ever. May raise anything; it is then run again."""
+
+    def once(self, deliver: Deliver, report: Report) -> None:
+        """Deliver what is there now; takes a bounded time."""
 
 
 class Report:

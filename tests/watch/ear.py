@@ -31,6 +31,8 @@ class Ear(Report):
         self.samples: list[Sample] = []
         self.cursor = ""
         self.answers = 0
+        # How often it was told that nothing lies at the key that asks for a stop.
+        self.withdrawn = 0
         self._closing = False
         self._thread = threading.Thread(target=self._run, args=(source,), daemon=True)
         self._thread.start()
@@ -41,7 +43,8 @@ class Ear(Report):
 
     def take(self, samples: Sequence[Sample], cursor: str) -> None:
         self._end()
-        self.samples += samples
+        self.samples += [one for one in samples if not _is_no_request(one)]
+        self.withdrawn += sum(map(_is_no_request, samples))
         self.cursor = cursor or self.cursor
 
     def fine(self) -> None:
@@ -79,6 +82,10 @@ class Ear(Report):
         self._closing = True
         self._thread.join(PATIENCE)
         assert not self._thread.is_alive()
+
+
+def _is_no_request(sample: Sample) -> bool:
+    return (sample.name, sample.value, sample.raw) == ("manual", None, "")
 
 
 def until(

@@ -147,8 +147,15 @@ def test_whatever_lies_at_the_key_asks_for_a_stop(server: Server, ear: Ear, kind
     put[kind]()
     until(lambda: ear.named("manual"))
     wanted = "drunk bot" if kind == "text" else "no reason given"
-    assert ear.named("manual")[0].value == wanted
+    assert ear.values("manual")[0] == wanted
     assert ear.trouble == ""
+    # That there was none when it began was told, too.
+    assert ear.withdrawn == 1
+    server.client.delete(figures.STOP)
+    until(lambda: ear.withdrawn == 2)
+    seen = len(ear.samples)
+    ear.await_answer()
+    assert len(ear.samples) == seen
 
 
 @pytest.mark.parametrize("key", [figures.STREAM, figures.LATEST, f"{figures.LATEST}:equity"])
@@ -245,7 +252,8 @@ def test_once_is_all_there_is(server: Server) -> None:
     server.client.hset(figures.LATEST, "feed:a", "1")
     heard: list[str] = []
     source(server).once(lambda samples, _: heard.extend(one.name for one in samples), Report("x"))
-    assert len(heard) == 1501
+    assert len(heard) == 1502
+    assert heard.count("manual") == 1
 
 
 def test_a_secret_is_in_no_word_of_trouble(serve: Callable[..., Server], listen: Any) -> None:

@@ -1,0 +1,92 @@
+"""`ess watch check`: everything is read and judged once, and nothing follows from it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from ess.console import Console
+from ess.errors import ConfigError, NotRootError
+from ess.exits import ExitCode
+from ess.spool import boot
+from ess.watch import settings as configured
+from ess.watch.assembly import assemble
+from ess.watch.source import Report
+from ess.watch.verdict import Mood
+from ess.watch.watcher import moment
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ess.paths import Paths
+    from ess.watch.assembly import Assembly
+    from ess.watch.sample import Sample
+    from ess.watch.settings import Settings
+    from ess.watch.verdict import Verdict
+
+_WORDS = {
+    Mood.QUIET: "ok",
+    Mood.LEARNING: "waits",
+    Mood.BLIND: "BLIND",
+    Mood.BREACH: "BROKEN",
+}
+
+
+class _Silent(Report):
+    """Keeps what is wrong, and says nothing of it in the journal."""
+
+    def fine(self) -> None:
+        self.trouble = ""
+
+    def wrong(self, what: str) -> None:
+        self.trouble = what
+
+
+def check(paths: Paths) -> ExitCode:
+    """Print each evaluator with its value and limit; DONE when none is broken and all was read.
+
+    Raises EssError when the settings cannot be read.
+    """
+    console = Console()
+    settings = _settings(paths)
+    assembly = assemble(paths, settings, moment(boot()))
+    wrong = [*assembly.problems, *_read(assembly)]
+    verdicts = assembly.parts.judge.judge(moment(boot()))
+    for verdict in verdicts:
+        console.out(_line(verdict))
+    for one in wrong:
+        console.error(one)
+    if not settings.on("QT_ESS_ENABLED"):
+        console.out("QT_ESS_ENABLED is not true: the watcher does not run.")
+    return ExitCode.NOT_ARMED if wrong or any(one.trips for one in verdicts) else ExitCode.DONE
+
+
+def _settings(paths: Paths) -> Settings:
+    settings = configured.load(paths)
+    if not settings.unread:
+        return settings
+    if os.geteuid():
+        what = "only root and the group quantum-ess may read the settings of the watcher"
+        raise NotRootError(what, "run: sudo ess watch check")
+    raise ConfigError("; ".join(settings.problems))
+
+
+def _read(assembly: Assembly) -> list[str]:
+    """Have everything heard once; return what could not be read."""
+    wrong, identity = [], boot()
+
+    def take(samples: Sequence[Sample], cursor: str) -> None:
+        for sample in samples:
+            assembly.parts.judge.hear(sample, moment(identity))
+        assembly.reading.cursor = cursor or assembly.reading.cursor
+
+    for source in assembly.parts.sources:
+        report = _Silent(source.name)
+        source.once(take, report)
+        if report.trouble:
+            wrong.append(f"{source.name}: {report.trouble}")
+    return wrong
+
+
+def _line(verdict: Verdict) -> str:
+    return f"{_WORDS[verdict.mood]:<7} {verdict.evaluator:<14} {verdict.reason}"

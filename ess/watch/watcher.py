@@ -1,0 +1,177 @@
+"""The loop: what the sources deliver is judged at once, everything is judged once an interval.
+
+It can ask for a stop and nothing else. Whatever it cannot do any more, it does not say: then
+systemd hears no WATCHDOG=1, and what follows from that is not decided here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ess import journal, latch
+from ess.latch import State
+from ess.spool import boot
+from ess.watch import source, standing
+from ess.watch.sample import Now
+from ess.watch.standing import Standing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from ess.paths import Paths
+    from ess.watch.judge import Judge
+    from ess.watch.memory import Memory
+    from ess.watch.notify import Notify
+    from ess.watch.rearm import Rearm
+    from ess.watch.rearm import Trip as Decision
+    from ess.watch.sample import Sample
+    from ess.watch.source import Report, Source
+    from ess.watch.trip_request import Trip
+    from ess.watch.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a watcher is made of. `directory`: where it tells others how it stands.
+
+    `latched` is called while the latch is on, `cursor` with how far a source has been judged,
+    `feeds` returns the age of each feed (s). `interval`, `pause`: s.
+    """
+
+    judge: Judge
+    rearm: Rearm
+    memory: Memory
+    sources: tuple[Source, ...]
+    trip: Trip
+    directory: str
+    interval: float
+    pause: float
+    dry_run: bool
+    latched: Callable[[], None]
+    cursor: Callable[[str], None]
+    feeds: Callable[[Now], Mapping[str, float]]
+
+
+def moment(boot_id: str) -> Now:
+    """Return this moment."""
+    return Now(time.time(), source.heard_now(), boot_id)
+
+
+class Watcher:
+    """One run of the watcher; run() does not return."""
+
+    def __init__(self, paths: Paths, parts: Parts, notify: Notify) -> None:
+        self._paths = paths
+        self._parts = parts
+        self._notify = notify
+        self._boot = boot()
+        self._reports: list[Report] = []
+        self._unwritten: dict[str, str] = {}
+
+    async def run(self) -> None:
+        """Watch for ever. Raises EssError when a stop cannot be asked for."""
+        loop = asyncio.get_running_loop()
+        failed: asyncio.Future[None] = loop.create_future()
+        take = functools.partial(self._take_or_fail, failed)
+
+        def deliver(samples: Sequence[Sample], cursor: str) -> None:
+            loop.call_soon_threadsafe(take, samples, cursor)
+
+        self._round()
+        self._notify.ready(self._status(()))
+        self._reports = [source.start(one, deliver) for one in self._parts.sources]
+        due = loop.time()
+        while True:
+            due = max(due + self._parts.interval, loop.time())
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.shield(failed), due - loop.time())
+            verdicts = self._round()
+            self._notify.alive(self._status(verdicts))
+
+    def _take_or_fail(
+        self, failed: asyncio.Future[None], samples: Sequence[Sample], cursor: str
+    ) -> None:
+        try:
+            self.take(samples, cursor)
+        except Exception as error:  # noqa: BLE001 - run() raises it, and the process ends
+            if not failed.done():
+                failed.set_exception(error)
+
+    def take(self, samples: Sequence[Sample], cursor: str) -> None:
+        """Judge what was heard, at once. Raises EssError when a stop cannot be asked for."""
+        now = moment(self._boot)
+        verdicts: dict[str, Verdict] = {}
+        for sample in samples:
+            for verdict in self._parts.judge.hear(sample, now):
+                before = verdicts.get(verdict.evaluator)
+                if before is None or verdict.trips or not before.trips:
+                    verdicts[verdict.evaluator] = verdict
+        self._decide(verdicts.values(), now)
+        if cursor:
+            self._parts.cursor(cursor)
+
+    def _round(self) -> tuple[Verdict, ...]:
+        """Judge everything once, and write down how it stands."""
+        now = moment(self._boot)
+        verdicts = self._parts.judge.judge(now)
+        self._decide(verdicts, now)
+        self._write("how it stands", lambda: self._tell(verdicts, now))
+        self._write("the baselines", lambda: self._parts.memory.keep(now))
+        return verdicts
+
+    def _decide(self, verdicts: Iterable[Verdict], now: Now) -> None:
+        state = latch.state(self._paths)
+        decision = self._parts.rearm.decide(verdicts, state, now)
+        if state is State.LATCHED:
+            self._parts.latched()
+        if decision is None:
+            return
+        if self._parts.dry_run:
+            self._parts.rearm.accept(decision.verdicts, now)
+            _log("DRY RUN, nothing is stopped. It would be: ", decision)
+            return
+        # Before anything else: nothing that comes after it can fail it.
+        self._parts.trip.trip(decision.reason, decision.inputs)
+        _log("stop asked for: ", decision)
+        self._write("the baselines", lambda: self._parts.memory.keep_now(now))
+
+    def _tell(self, verdicts: tuple[Verdict, ...], now: Now) -> None:
+        parts = self._parts
+        feeds = parts.feeds(now)
+        told = Standing(parts.interval, parts.pause, parts.dry_run, verdicts, feeds)
+        standing.write(parts.directory, told, now)
+
+    def _write(self, what: str, write: Callable[[], object]) -> None:
+        """What cannot be written down is told once; the watch goes on."""
+        trouble = ""
+        try:
+            write()
+        except OSError as error:
+            trouble = error.strerror or str(error)
+        if trouble and trouble != self._unwritten.get(what):
+            journal.error(
+                f"watcher: {what} cannot be written to {self._parts.directory}: {trouble}"
+            )
+        self._unwritten[what] = trouble
+
+    def _status(self, verdicts: Sequence[Verdict]) -> str:
+        words = [f"{len(self._parts.judge.names)} evaluators"]
+        if self._parts.dry_run:
+            words.append("DRY RUN")
+        if broken := [one for one in verdicts if one.trips]:
+            words.append(f"BROKEN: {', '.join(one.evaluator for one in broken)}")
+        elif verdicts and (worst := max(verdicts, key=lambda one: one.nearness)).nearness:
+            words.append(f"nearest to its limit: {worst.evaluator}, {worst.nearness:.0%}")
+        words += [f"{one.name}: {one.trouble}" for one in self._reports if one.trouble]
+        return "; ".join(words)
+
+
+def _log(what: str, decision: Decision) -> None:
+    journal.error(f"watcher: {what}{decision.reason}")
+    for name, text in decision.inputs.items():
+        journal.error(f"watcher: {name}: {text}")
