@@ -83,14 +83,17 @@ def _place(directory: str, path: str, content: bytes) -> None:
     except (OSError, AttributeError):
         _write(path, content)
         return
-    try:
-        os.write(descriptor, content)
-        os.link(f"/proc/self/fd/{descriptor}", path, follow_symlinks=True)
-    except OSError:
-        # No room for its words, or no /proc: that it is there is all that counts.
-        _write(path, content)
-    finally:
-        os.close(descriptor)
+    with contextlib.ExitStack() as stack:
+        stack.callback(os.close, descriptor)
+        try:
+            os.write(descriptor, content)
+            # Only with a directory to begin at does os.link() follow what is in /proc.
+            root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            stack.callback(os.close, root)
+            os.link(f"proc/self/fd/{descriptor}", path, src_dir_fd=root, follow_symlinks=True)
+        except OSError:
+            # No room for its words, or no /proc: that it is there is all that counts.
+            _write(path, content)
 
 
 def _write(path: str, content: bytes) -> None:
