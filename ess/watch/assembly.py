@@ -83,7 +83,7 @@ def assemble(paths: Paths, settings: Settings, now: Now) -> Assembly:
         rearm=rearm,
         memory=memory,
         sources=tuple(sources),
-        trip=TripRequest(places.requests(paths)),
+        trip=TripRequest(paths),
         directory=places.state(paths),
         interval=interval,
         pause=pause,

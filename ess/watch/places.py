@@ -11,8 +11,3 @@ if TYPE_CHECKING:
 def state(paths: Paths) -> str:
     """Return the directory of what the watcher remembers, and of how it stands."""
     return f"{paths.state_dir}/watch"
-
-
-def requests(paths: Paths) -> str:
-    """Return the directory in which whatever appears asks for a stop."""
-    return f"{paths.runtime_dir}/requests"

@@ -39,7 +39,7 @@ class Host:
 
     def __init__(self, root: Path) -> None:
         self.paths = Paths(str(root))
-        self.requests = Path(places.requests(self.paths))
+        self.requests = Path(self.paths.requests)
         for flag in (self.paths.run_flag, self.paths.var_flag):
             Path(flag).parent.mkdir(parents=True)
         self.requests.mkdir(parents=True)

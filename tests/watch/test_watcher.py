@@ -74,7 +74,7 @@ def test_a_broken_limit_is_asked_for_once_and_at_once(
     took = time.monotonic() - begun
     daemon.await_round()
     (request,) = host.asked()
-    reason, source = request.splitlines()
+    reason, source, _ = request.splitlines()
     assert reason.startswith("reason=flash-crash: equity fell by 3.1")
     assert reason.endswith("beyond the limit of 3 %")
     assert source == "source=watcher"
