@@ -18,7 +18,7 @@ RENDERED=()
 load() {
     local here part
     here=$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")
-    for part in paths exits say names clock config latch terminal render; do
+    for part in paths exits say names clock config latch terminal render watch; do
         # shellcheck source=/dev/null
         . "$here/lib/$part.sh" || exit 2
     done
@@ -128,6 +128,7 @@ file_mode() {
 install_configuration() {
     [[ -e $DESTDIR$ESS_CONF ]] || render_put "$ESS_CONF" 0644 <"$ESS_ROOT/ops/ess.env" || return 1
     [[ -e $DESTDIR$ESS_AFTERMATH_CONF ]] || render_put "$ESS_AFTERMATH_CONF" 0600 <"$ESS_ROOT/ops/aftermath.env" || return 1
+    [[ -e $DESTDIR$WATCH_CONF ]] || render_put "$WATCH_CONF" 0640 <"$ESS_ROOT/ops/watch.env" || return 1
     metrics_forget "${CONFIG[QT_ESS_METRICS_DIR]}"
     render_put "$ESS_INSTALLED" 0644 <"$DESTDIR$ESS_CONF"
 }
@@ -149,7 +150,7 @@ write_manifest() {
     {
         [[ $ACTION != configure ]] || manifest_kept
         for file in "${RENDERED[@]}"; do
-            [[ $file == "$ESS_CONF" || $file == "$ESS_AFTERMATH_CONF" ]] ||
+            [[ $file == "$ESS_CONF" || $file == "$ESS_AFTERMATH_CONF" || $file == "$WATCH_CONF" ]] ||
                 printf '%s  %s\n' "$(sha256sum <"$DESTDIR$file" | cut -d' ' -f1)" "$file"
         done
     } | sort -u -k2 | render_put "$ESS_MANIFEST" 0644
@@ -168,6 +169,7 @@ activate_units() {
     [[ -z $DESTDIR ]] || return 0
     systemd-sysusers /etc/sysusers.d/quantum-ess.conf
     systemd-tmpfiles --create /etc/tmpfiles.d/quantum-ess.conf || return 1
+    chgrp quantum-ess "$WATCH_CONF"
     systemctl --quiet --no-reload enable "${WATCH[@]}" && systemctl daemon-reload && systemctl restart "${WATCH[@]}" || return 1
     # What it writes may belong elsewhere now.
     systemctl start --no-block quantum-ess-aftermath.service || :
@@ -220,6 +222,7 @@ run_configure() {
 finish() {
     local code
     [[ -z $DESTDIR ]] || return 0
+    watch_switch || tell 'The watcher did not start; see: journalctl -u quantum-ess-watcher'
     if [[ -n $DRILL && $ACTION == install ]] && ! latch_is_set; then
         step 'drill on the canary (trading is not touched)'
         /bin/bash "$ESS_LIB/scripts/proof_ess.sh" --canary || tell 'The drill did not pass; the doctor says what follows from that.'
@@ -241,7 +244,7 @@ run_uninstall() {
         fail 'not removed: the latch is set, and removing this would let trading start again' 'First: ess deactivate' "$EXIT_RELEASE_FAILED"
     fi
     [[ -r $DESTDIR$ESS_MANIFEST ]] || fail "nothing is installed here ($ESS_MANIFEST is missing)"
-    [[ -n $DESTDIR ]] || systemctl --quiet disable --now "${WATCH[@]}" quantum-ess-canary.service
+    [[ -n $DESTDIR ]] || systemctl --quiet disable --now "$WATCH_UNIT" "${WATCH[@]}" quantum-ess-canary.service
     metrics_forget
     while IFS= read -r file; do
         rm -f -- "$DESTDIR$file"

@@ -91,6 +91,13 @@ render_metrics() {
     } | render_put "$ESS_UNIT_DIR/quantum-ess-aftermath.service.d/metrics.conf" 0644
 }
 
+# render_watcher: from systemd 254 on a restart counts as failed first, which would call the dead man each time.
+render_watcher() {
+    local _ version
+    [[ -z $DESTDIR ]] && read -r _ version _ < <(systemctl --version) && ((${version%%[!0-9]*} >= 254)) || return 0
+    printf '[Service]\nRestartMode=direct\n' | render_put "$ESS_UNIT_DIR/quantum-ess-watcher.service.d/restart.conf" 0644
+}
+
 # metrics_forget [DIRECTORY]: take our files away from where the last installation put them, unless that is
 # DIRECTORY: what nobody writes anew would be taken for a dead sentry.
 metrics_forget() {
@@ -105,7 +112,7 @@ render_configuration() {
     local unit dir
     render_targets
     for unit in "${GATE_UNITS[@]}"; do render_gate "$unit" || return 1; done
-    render_halt quantum-ess-halt.target "${HALT_UNITS[@]}" && render_reboot && render_metrics || return 1
+    render_halt quantum-ess-halt.target "${HALT_UNITS[@]}" && render_reboot && render_metrics && render_watcher || return 1
     for dir in "$DESTDIR$ESS_UNIT_DIR"/*.service.d; do
         unit=${dir##*/}
         unit=${unit%.d}

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 LIB = "/usr/local/lib/quantum-ess"
 AFTERMATH = "/etc/quantum-ess/aftermath.env"
+WATCH = "/etc/quantum-ess/watch.env"
 UNITS = "/etc/systemd/system"
 TRADING = {
     "quantum-ai-engine.service",
@@ -76,7 +77,7 @@ def test_every_file_has_its_place(installed: Root) -> None:
 
 def test_nothing_is_left_lying_about(installed: Root) -> None:
     allowed = re.compile(
-        rf"{LIB}/|{UNITS}/quantum-|/etc/(tmpfiles|sysusers|logrotate)\.d/quantum-ess|/etc/quantum-ess/(ess|aftermath)\.env$"
+        rf"{LIB}/|{UNITS}/quantum-|/etc/(tmpfiles|sysusers|logrotate)\.d/quantum-ess|/etc/quantum-ess/(ess|aftermath|watch)\.env$"
         r"|/usr/local/bin/ess$|/usr/local/share/doc/quantum-ess/"
     )
     strange = [file for file in installed.files() if not allowed.match(file) or ".new" in file]
@@ -87,6 +88,7 @@ def test_anyone_may_read_and_only_root_may_write(installed: Root) -> None:
     modes = {file: mode for file, (mode, _) in installed.files().items()}
     assert modes["/usr/local/bin/ess"] == 0o755
     assert modes.pop(AFTERMATH) == 0o600
+    assert modes.pop(WATCH) == 0o640
     assert set(modes.values()) <= {0o644, 0o755}
     assert all(path.stat().st_mode & 0o7777 == 0o755 for path in installed.path.rglob("*/"))
 
@@ -101,7 +103,7 @@ def test_manifest_names_every_file_with_its_sum(installed: Root) -> None:
     lines = installed.read(f"{LIB}/manifest.sha256").splitlines()
     sums = {file: sum_ for sum_, file in (line.split("  ", 1) for line in lines)}
     files = installed.files()
-    unlisted = {f"{LIB}/manifest.sha256", "/etc/quantum-ess/ess.env", AFTERMATH}
+    unlisted = {f"{LIB}/manifest.sha256", "/etc/quantum-ess/ess.env", AFTERMATH, WATCH}
     assert set(sums) == set(files) - unlisted
     assert all(hashlib.sha256(files[file][1]).hexdigest() == sum_ for file, sum_ in sums.items())
 
@@ -201,6 +203,7 @@ def test_uninstall_leaves_the_configuration_alone(installed: Root) -> None:
     assert set(installed.files()) == {
         "/etc/quantum-ess/ess.env",
         AFTERMATH,
+        WATCH,
         f"{UNITS}/quantum-governor.service.d/limits.conf",
     }
 

@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# What systemd runs when the watcher has started, and when it is dead. Without Python: that may be what died.
+# usage: watch_deadman.sh started|died
+LC_ALL=C.UTF-8
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+umask 022
+
+UNIT=quantum-ess-watcher.service
+HERE=$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")
+SETTLED=20 # s until a watcher that systemd starts again runs or is dead
+
+# ask PROPERTY: into ANSWER what PID 1 says of the watcher; false when it says nothing.
+ask() {
+    ANSWER=$(timeout -k 1 5 systemctl show -P "$1" -- "$UNIT" 2>/dev/null) && [[ -n $ANSWER ]]
+}
+
+# started: forget earlier starts, unless this one is systemd's own after a failure.
+started() {
+    ask NRestarts && [[ $ANSWER == 0 ]] || return 0
+    timeout -k 1 5 systemctl reset-failed -- "$UNIT"
+}
+
+# is_dead: false for a watcher that runs. From systemd 254 on every failure may bring us here, not the last one only.
+is_dead() {
+    local since=$SECONDS
+    while ask SubState; do
+        case $ANSWER in
+            running) return 1 ;;
+            failed | dead) return 0 ;;
+        esac
+        ((SECONDS - since < SETTLED)) || return 0
+        sleep 0.1
+    done
+    # A PID 1 that does not answer cannot say that it lives.
+    return 0
+}
+
+# why: into WHY how the watcher ended.
+why() {
+    WHY='the watcher died'
+    ! ask Result || [[ ! $ANSWER =~ ^[a-z-]{1,30}$ ]] || WHY+=" ($ANSWER)"
+}
+
+say() {
+    printf '<%d>[%(%Y-%m-%d %H:%M:%S)T UTC] ESS: %s\n' "$1" -1 "$2" >&2
+}
+
+died() {
+    is_dead || return 0
+    why
+    # What cannot be read does not say that trading may go on.
+    # shellcheck source=ops/lib/watch.sh
+    if . "$HERE/lib/watch.sh" 2>/dev/null && watch_setting QT_ESS_WATCH_DEADMAN && [[ $ANSWER == alert ]]; then
+        say 1 "$WHY: no limit is watched. Trading goes on (QT_ESS_WATCH_DEADMAN=alert). Mend it, then: systemctl restart $UNIT"
+        return 0
+    fi
+    say 1 "$WHY: stopping trading. Mend it, then: systemctl restart $UNIT"
+    exec /bin/bash "$HERE/ess_controller.sh" activate --source watcher --reason "$WHY"
+}
+
+export TZ=UTC
+case ${1:-} in
+    started) started ;;
+    died) died ;;
+    *)
+        printf 'usage: watch_deadman.sh started|died\n' >&2
+        exit 2
+        ;;
+esac
