@@ -27,10 +27,10 @@ LATEST = "quantum:ess:latest"
 STOP = "quantum:ess:stop"
 # Those that may lie at a key of their own.
 ALONE = ("equity", "daily_pnl_pct", "health")
-_WORDS = frozenset({"health", "manual"})
+_WORDS = frozenset({"health", "manual", "stop_loss", "order_error"})
 # What happened, not what something is: each entry is one, and its value may be left out.
 _EVENTS = frozenset({"stop_loss", "order_error", "manual"})
-_NUMBERS = frozenset({"equity", "daily_pnl_pct", "stop_loss", "order_error"})
+_NUMBERS = frozenset({"equity", "daily_pnl_pct"})
 _FEED = "feed:"
 _NAME = re.compile(r"[A-Za-z0-9_.:/@+-]{1,100}", re.ASCII)
 _ID = re.compile(r"(\d{1,15})-(\d{1,20})", re.ASCII)

@@ -118,6 +118,7 @@ class Watcher:
     def _round(self) -> tuple[Verdict, ...]:
         """Judge everything once, and write down how it stands."""
         now = moment(self._boot)
+        self._write("the baselines", lambda: self._measure_anew(now))
         verdicts = self._parts.judge.judge(now)
         self._decide(verdicts, now)
         self._write("how it stands", lambda: self._tell(verdicts, now))
@@ -139,6 +140,10 @@ class Watcher:
         self._parts.trip.trip(decision.reason, decision.inputs)
         _log("stop asked for: ", decision)
         self._write("the baselines", lambda: self._parts.memory.keep_now(now))
+
+    def _measure_anew(self, now: Now) -> None:
+        for line in self._parts.memory.rebase(now):
+            journal.notice(f"watcher: {line}")
 
     def _tell(self, verdicts: tuple[Verdict, ...], now: Now) -> None:
         parts = self._parts
