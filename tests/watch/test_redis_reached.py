@@ -1,0 +1,96 @@
+"""Figures through Sentinel, TLS and a unix socket, by the URL alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import trustme
+
+from ess.mirror.address import parse
+from ess.watch import figures
+from ess.watch.redis_source import RedisSource
+from tests.mirror.server import Server, free_port
+from tests.mirror.test_sentinel import Cluster
+from tests.watch.ear import until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.watch.ear import Ear
+
+
+def say(server: Server, value: float) -> None:
+    fields: dict[Any, Any] = {"name": "equity", "value": str(value)}
+    server.client.xadd(figures.STREAM, fields)
+
+
+def source(url: str) -> RedisSource:
+    return RedisSource(parse(url), "0-0", 0.1)
+
+
+def test_a_failover_is_followed(
+    serve: Callable[..., Server], listen: Callable[[RedisSource], Ear]
+) -> None:
+    cluster = Cluster(serve)
+    ear = listen(source(cluster.url))
+    say(cluster.master, 1)
+    ear.await_values("equity", 1.0)
+    # The dead one may not have passed on what it was told.
+    cluster.master.client.wait(2, 5000)
+    cluster.master.kill()
+    until(lambda: cluster.new_master() is not None, seconds=40)
+    new = cluster.new_master()
+    assert new
+    say(new, 2)
+    ear.await_values("equity", 1.0, 2.0)
+
+
+def test_a_master_that_hangs_is_left_for_the_new_one(
+    serve: Callable[..., Server], listen: Callable[[RedisSource], Ear]
+) -> None:
+    cluster = Cluster(serve)
+    ear = listen(source(cluster.url))
+    say(cluster.master, 1)
+    ear.await_values("equity", 1.0)
+    cluster.master.client.wait(2, 5000)
+    cluster.master.stop()
+    until(lambda: cluster.new_master() is not None, seconds=40)
+    new = cluster.new_master()
+    assert new
+    say(new, 2)
+    until(lambda: ear.values("equity") == [1.0, 2.0], seconds=40)
+
+
+def test_a_unix_socket(
+    serve: Callable[..., Server], listen: Callable[[RedisSource], Ear], tmp_path: Path
+) -> None:
+    socket = tmp_path / "a b.sock"
+    server = serve("--unixsocket", str(socket), "--port", "0", unix_socket_path=str(socket))
+    say(server, 3)
+    listen(source(f"unix://{quote(str(socket))}")).await_values("equity", 3.0)
+
+
+def test_tls_is_verified(
+    serve: Callable[..., Server], listen: Callable[[RedisSource], Ear], tmp_path: Path
+) -> None:
+    authority = trustme.CA()
+    certificate = authority.issue_cert("127.0.0.1")
+    files = {name: str(tmp_path / name) for name in ("ca", "cert", "key")}
+    authority.cert_pem.write_to_path(files["ca"])
+    certificate.cert_chain_pems[0].write_to_path(files["cert"])
+    certificate.private_key_pem.write_to_path(files["key"])
+    port = free_port()
+    server = serve(
+        *("--tls-port", str(port), "--port", "0", "--tls-auth-clients", "no"),
+        *("--tls-cert-file", files["cert"], "--tls-key-file", files["key"]),
+        *("--tls-ca-cert-file", files["ca"]),
+        port=port,
+        ssl=True,
+        ssl_ca_certs=files["ca"],
+    )
+    say(server, 4)
+    url = f"rediss://127.0.0.1:{port}"
+    listen(source(f"{url}?ssl_ca_certs={quote(files['ca'])}")).await_values("equity", 4.0)
+    listen(source(url)).await_trouble("certificate")
