@@ -38,6 +38,8 @@ EVENTS = (
     "release-failed",
     "armed",
     "disarmed",
+    "watcher-died",
+    "watcher-back",
     "drill",
     "sentry-repair",
     "alert-sent",

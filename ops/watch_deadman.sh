@@ -7,17 +7,34 @@ umask 022
 
 UNIT=quantum-ess-watcher.service
 HERE=$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")
-SETTLED=20 # s until a watcher that systemd starts again runs or is dead
+DEAD=/run/quantum-ess/watcher.dead # while somebody has to be told that it is
+SETTLED=20                         # s until a watcher that systemd starts again runs or is dead
 
 # ask PROPERTY: into ANSWER what PID 1 says of the watcher; false when it says nothing.
 ask() {
     ANSWER=$(timeout -k 1 5 systemctl show -P "$1" -- "$UNIT" 2>/dev/null) && [[ -n $ANSWER ]]
 }
 
+# record EVENT [KEY=VALUE...]: for the audit log and the alerts; nothing depends on it.
+record() {
+    local part
+    for part in paths say clock spool; do
+        # shellcheck source=/dev/null
+        . "$HERE/lib/$part.sh" 2>/dev/null || return 0
+    done
+    spool_compose "$1" '' "${@:2}"
+    spool_write "$SPOOL_NAME" "$SPOOL_CONTENT"
+}
+
 # started: forget earlier starts, unless this one is systemd's own after a failure.
 started() {
-    ask NRestarts && [[ $ANSWER == 0 ]] || return 0
-    timeout -k 1 5 systemctl reset-failed -- "$UNIT"
+    if ask NRestarts && [[ $ANSWER == 0 ]]; then
+        timeout -k 1 5 systemctl reset-failed -- "$UNIT"
+    fi
+    if [[ -e $DEAD ]]; then
+        rm -f -- "$DEAD"
+        record watcher-back
+    fi
 }
 
 # is_dead: false for a watcher that runs. From systemd 254 on every failure may bring us here, not the last one only.
@@ -46,16 +63,22 @@ say() {
 }
 
 died() {
+    local code=0 does='trading goes on'
     is_dead || return 0
     why
     # What cannot be read does not say that trading may go on.
     # shellcheck source=ops/lib/watch.sh
     if . "$HERE/lib/watch.sh" 2>/dev/null && watch_setting QT_ESS_WATCH_DEADMAN && [[ $ANSWER == alert ]]; then
-        say 1 "$WHY: no limit is watched. Trading goes on (QT_ESS_WATCH_DEADMAN=alert). Mend it, then: systemctl restart $UNIT"
-        return 0
+        say 1 "$WHY: no limit is watched, and trading goes on (QT_ESS_WATCH_DEADMAN=alert). Mend it, then: systemctl restart $UNIT"
+    else
+        say 1 "$WHY: stopping trading. Mend it, then: systemctl restart $UNIT"
+        does='trading was stopped'
+        /bin/bash "$HERE/ess_controller.sh" activate --source watcher --reason "$WHY"
+        code=$?
     fi
-    say 1 "$WHY: stopping trading. Mend it, then: systemctl restart $UNIT"
-    exec /bin/bash "$HERE/ess_controller.sh" activate --source watcher --reason "$WHY"
+    : >"$DEAD"
+    record watcher-died "what=$WHY; $does"
+    return "$code"
 }
 
 export TZ=UTC

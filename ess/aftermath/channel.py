@@ -20,6 +20,8 @@ class Phase(StrEnum):
     RELEASED = "released"
     DISARMED = "disarmed"
     ARMED = "armed"
+    UNWATCHED = "unwatched"  # the watcher is dead
+    WATCHED = "watched"
     DRILL_FAILED = "drill-failed"
     DRILL_PASSED = "drill-passed"
     TEST = "test"
@@ -29,9 +31,9 @@ class Phase(StrEnum):
 class Case:
     """One thing that somebody has to know of, as it stands.
 
-    `id`: of the activation, or "armed", "drill", "test"; `begun`, `changed`: us since the epoch;
-    `count`: which activation of this host it is. `facts`, all optional: host, operator, source,
-    reason, took (ms from the flag to contained), alive (units still running), released_by,
+    `id`: of the activation, or "armed", "watcher", "drill", "test"; `begun`, `changed`: us since
+    the epoch; `count`: which activation of this host it is. `facts`, all optional: host, operator,
+    source, reason, took (ms from the flag to contained), alive (units still running), released_by,
     release_reason, what.
     """
 

@@ -17,17 +17,21 @@ if TYPE_CHECKING:
     from ess.event import Event
 
 ARMED = "armed"
+WATCHER = "watcher"
 DRILL = "drill"
 # Of an activation whose flag says no usable id.
 NAMELESS = "nameless"
 
-_ENDED = frozenset({Phase.RELEASED, Phase.ARMED, Phase.DRILL_PASSED})
+_ENDED = frozenset({Phase.RELEASED, Phase.ARMED, Phase.WATCHED, Phase.DRILL_PASSED})
 # kind of event: (case, what it is while it lasts, what it is once it is over)
 _CONDITIONS = {
     "armed": (ARMED, Phase.DISARMED, Phase.ARMED),
     "disarmed": (ARMED, Phase.DISARMED, Phase.ARMED),
+    "watcher-died": (WATCHER, Phase.UNWATCHED, Phase.WATCHED),
+    "watcher-back": (WATCHER, Phase.UNWATCHED, Phase.WATCHED),
     "drill": (DRILL, Phase.DRILL_FAILED, Phase.DRILL_PASSED),
 }
+_BAD = ("disarmed", "watcher-died")
 _STOPS = ("trip", "contained", "not-contained")
 _RELEASES = ("release-finished", "release-failed")
 
@@ -93,7 +97,7 @@ def _condition(cases: Mapping[str, Case], event: Event, host: str) -> list[Case]
     key, bad, good = _CONDITIONS[event.kind]
     known = cases.get(key)
     what = {"host": host, "what": event.fields.get("what", "")}
-    if event.kind == "disarmed" or event.fields.get("result", "PASS") != "PASS":
+    if event.kind in _BAD or event.fields.get("result", "PASS") != "PASS":
         return [Case(key, bad, event.us, event.us, 0, what)]
     if known is None or known.phase is not bad:
         return []

@@ -115,6 +115,24 @@ _WORDS = {
         "ARMED, THE STOP IS READY",
         (f"Nothing. {_LOOK}",),
     ),
+    Phase.UNWATCHED: _Words(
+        "ESS WATCHER DEAD: no limit is watched",
+        "The watcher of the limits is DEAD: nobody watches them. Is trading stopped: ess status",
+        "WATCHER DEAD, NO LIMIT IS WATCHED",
+        (
+            _LOOK,
+            "See why it died: journalctl -u quantum-ess-watcher",
+            "Mend it, then start it: sudo systemctl restart quantum-ess-watcher",
+            _ACK,
+        ),
+        "Do: ess status, sudo ess ack",
+    ),
+    Phase.WATCHED: _Words(
+        "ESS watcher is back: the limits are watched",
+        "The watcher runs again: the limits are watched. Is trading stopped: ess status",
+        "WATCHER IS BACK",
+        (f"Nothing. {_LOOK}",),
+    ),
     Phase.DRILL_FAILED: _Words(
         "ESS DRILL FAILED: an emergency stop may not work",
         "No emergency, but the drill FAILED: an emergency stop may not work.",

@@ -34,6 +34,7 @@ _KIND = {
     Phase.CONTAINED: "warning",
     Phase.RELEASED: "success",
     Phase.ARMED: "success",
+    Phase.WATCHED: "success",
     Phase.DRILL_PASSED: "success",
     Phase.TEST: "info",
 }

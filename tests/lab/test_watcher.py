@@ -22,6 +22,7 @@ from tests.lab.rig import (
     wait_contained,
     wait_latched,
 )
+from tests.lab.test_events import await_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -190,8 +191,13 @@ def test_the_dead_man_may_only_say_so(watched: Lab) -> None:
     fail(watched, signal.SIGKILL, 3)
     dead_for_good(watched)
     watched.wait_until(lambda: said(watched, "no limit is watched"), what="a word of it")
+    event = await_kind(watched, "watcher-died")
+    assert event["what"] == "the watcher died (signal); trading goes on"
     assert not any_flag(watched)
     assert alive(watched)
+    watched.systemctl("reset-failed", UNIT)
+    watched.systemctl("restart", UNIT)
+    await_kind(watched, "watcher-back")
 
 
 def test_one_that_cannot_start_is_dead(watched: Lab) -> None:

@@ -35,6 +35,8 @@ ANSWERS = {
     Phase.RELEASED: "trading may run",
     Phase.DISARMED: "Trading is not stopped, and an emergency stop MAY NOT WORK",
     Phase.ARMED: "Trading is not stopped. The emergency stop is armed",
+    Phase.UNWATCHED: "The watcher of the limits is DEAD",
+    Phase.WATCHED: "The watcher runs again",
     Phase.DRILL_FAILED: "the drill FAILED",
     Phase.DRILL_PASSED: "The drill passed",
     Phase.TEST: "THIS IS A TEST",

@@ -103,6 +103,7 @@ def test_an_ack_is_kept_with_the_case_and_changes_no_phase() -> None:
     ("bad", "good", "key"),
     [
         (event(1, "disarmed", what="no gate"), event(2, "armed"), course.ARMED),
+        (event(1, "watcher-died", what="signal"), event(2, "watcher-back"), course.WATCHER),
         (event(1, "drill", result="FAIL"), event(2, "drill", result="PASS"), course.DRILL),
     ],
 )
