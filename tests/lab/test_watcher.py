@@ -239,7 +239,9 @@ ATTACKS = (
 
 
 @pytest.mark.both_systemds
-def test_its_sandbox_can_ask_for_a_stop_and_nothing_else(watched: Lab) -> None:
+def test_its_sandbox_can_ask_for_a_stop_and_nothing_else(
+    watched: Lab, record_property: Callable[[str, object], None]
+) -> None:
     out = "/var/lib/quantum-ess/watch/attack"
     script = "\n".join(f"({one}) && echo 'worked: {one}' >>{out}" for one in ATTACKS)
     watched.write("/usr/local/bin/attack.sh", f"#!/bin/bash\n{script}\necho ran >>{out}\n", 0o755)
@@ -255,6 +257,7 @@ def test_its_sandbox_can_ask_for_a_stop_and_nothing_else(watched: Lab) -> None:
     wait_latched(watched)
     exposure = watched.exec("systemd-analyze", "security", "--no-pager", UNIT).stdout
     overall = exposure.strip().splitlines()[-1]
+    record_property("exposure", overall)
     assert " OK " in overall
 
 
@@ -298,3 +301,45 @@ def test_an_expression_of_prometheus_stops_trading(measured: Lab) -> None:
     wait_latched(measured, 20)
     wait_contained(measured)
     assert 'up{job="self"} is 1, limit == 1' in ess(measured, "status").stdout
+
+
+EVALUATORS = """
+import os, time
+
+class Reading:
+    def check(self):
+        there = os.path.exists("/srv/alarm")
+        return there, "the alarm is there" if there else None
+
+class Looping:
+    def check(self):
+        while True:
+            pass
+"""
+ENTRY_POINTS = """[quantum_ess.evaluators]
+alarm = theirs:Reading
+looping = theirs:Looping
+"""
+
+
+@pytest.mark.both_systemds
+def test_an_evaluator_of_the_operators_stops_trading_beside_one_that_hangs(watched: Lab) -> None:
+    places = watched.sh("echo /opt/quantum-ess/venv/lib/python3*/site-packages").stdout.split()
+    (packages,) = places
+    watched.write(f"{packages}/theirs.py", EVALUATORS)
+    info = f"{packages}/theirs-1.dist-info"
+    watched.write(f"{info}/METADATA", "Metadata-Version: 2.1\nName: theirs\nVersion: 1\n")
+    watched.write(f"{info}/entry_points.txt", ENTRY_POINTS)
+    watched.systemctl("restart", UNIT)
+
+    def told() -> str:
+        return watched.read("/var/lib/quantum-ess/watch/standing.json")
+
+    watched.wait_until(lambda: "custom:alarm: fine" in told(), 30, "an answer")
+    watched.wait_until(lambda: "no answer within" in told(), 40, "the other one is missed")
+    assert not any_flag(watched)
+    watched.exec("touch", "/srv/alarm")
+    wait_latched(watched, 15)
+    wait_contained(watched)
+    assert "custom:alarm: the alarm is there" in ess(watched, "status").stdout
+    assert watched.show(UNIT, "NRestarts")["NRestarts"] == "0"
