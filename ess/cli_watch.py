@@ -34,6 +34,23 @@ def check(call: _Call, /) -> ExitCode:
     return once.check(call.paths)
 
 
+@watch.command()
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@click.version_option(__version__, prog_name="quantum-ess")
+@click.pass_obj
+def rebase(call: _Call, /, names: tuple[str, ...]) -> ExitCode:
+    """Measure anew from where the account stands now.
+
+    For a drawdown or a daily loss that was looked into and that you accept: without this, the
+    evaluator NAME stops trading again after every release.
+    """
+    with loading():
+        from ess.watch import anew  # noqa: PLC0415 - each command loads what it needs
+
+    call.require_root()
+    return anew.ask(call.paths, names)
+
+
 @watch.command(hidden=True)
 @click.pass_obj
 def run(call: _Call, /) -> ExitCode:

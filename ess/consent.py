@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from ess import latch, plan
+from ess import latch, plan, relapse
 from ess.console import stdin_is_terminal
 from ess.errors import ReleaseError
 from ess.text import clean
@@ -30,11 +30,15 @@ def permission(
     Off a terminal nobody is asked: the command itself is the agreement.
     """
     reason = clean(order.reason or "")
+    again = relapse.foreseen(paths)
     if console.interactive and stdin_is_terminal() and not order.confirmed:
-        _explain(console, paths, units)
+        _explain(console, paths, units, again)
         if _ask(console, f'Type "{WORD}" to resume trading: ') != WORD:
             raise ReleaseError("not released")
         reason = reason or _ask(console, "Reason: ")
+    else:
+        for line in again:
+            console.error(f"stops trading again: {line}")
     if not reason and settings.require_reason:
         raise ReleaseError(
             "release refused: a reason is required (QT_ESS_REQUIRE_REASON=yes)",
@@ -43,7 +47,7 @@ def permission(
     return reason or NOT_GIVEN
 
 
-def _explain(console: Console, paths: Paths, units: Sequence[str]) -> None:
+def _explain(console: Console, paths: Paths, units: Sequence[str], again: Sequence[str]) -> None:
     note = latch.read(paths)
     console.out(console.paint("ESS STATUS: ACTIVE", "bad"))
     console.out(f"  since    {note.get('at', 'unknown')}")
@@ -51,6 +55,10 @@ def _explain(console: Console, paths: Paths, units: Sequence[str]) -> None:
     console.out(f"  source   {note.get('source') or 'a flag set by hand'}")
     console.out(f"  why      {note.get('reason') or 'no reason written'}")
     console.out(f"This releases the latch and starts, in this order:{plan.listed(units)}")
+    if again:
+        console.out(console.paint("This stops trading again:", "bad"))
+    for line in again:
+        console.out(f"  {line}")
 
 
 def _ask(console: Console, question: str) -> str:

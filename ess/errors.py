@@ -63,5 +63,11 @@ class AuditError(EssError):
     exit_code = ExitCode.NOT_ARMED
 
 
+class WatchError(EssError):
+    """The watcher cannot be asked, or does not run."""
+
+    exit_code = ExitCode.NOT_ARMED
+
+
 class BrokenError(ImportError):
     """A part of the program cannot be loaded; nothing was done that bash could not do again."""
