@@ -16,6 +16,7 @@ from ess.aftermath import settings
 from ess.cli import main
 from ess.findings import CATALOGUE
 from ess.paths import Paths
+from ess.watch import settings as watch
 from tests.checks import runbook
 from tests.checks.installed import Root
 from tests.checks.tracked import CHECKOUT
@@ -137,7 +138,7 @@ def test_own_units_and_files_exist(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_keys_exist(document: str) -> None:
-    known = {*config.DEFAULTS, *settings.DEFAULTS}
+    known = {*config.DEFAULTS, *settings.DEFAULTS, *watch.DEFAULTS}
     assert set(re.findall(r"\bQT_ESS_[A-Z_]*[A-Z]\b", read(document))) <= known
 
 
