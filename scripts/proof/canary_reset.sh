@@ -32,7 +32,7 @@ canary_put_away() {
     sd kill -s KILL "$CANARY"
     until_ms 2000 canary_stopped
     sd reset-failed "$CANARY" "$CANARY_TRIGGER" "$CANARY_READER" "${CANARY_WATCH[@]}"
-    rm -rf -- "$RUNNING_FILE" "$STATE_DIR"/.ESS_ON.* "${RUNTIME_DIR:?}"/*
+    rm -rf -- "$RUNNING_FILE" "$RUNNING_FILE".* "$STATE_DIR"/.ESS_ON.* "${RUNTIME_DIR:?}"/*
     canary_is_away
 }
 

@@ -67,7 +67,7 @@ break_disk() {
 
 mend_disk() {
     umount -l "$STATE_DIR"
-    until_ms 2000 test -e "$RUNNING_FILE"
+    until_ms 10000 test -e "$RUNNING_FILE"
 }
 
 break_inodes() {

@@ -29,5 +29,6 @@ def test_the_manifest_names_every_file_that_was_written(tmp_path: Path) -> None:
     assert written - named == {
         "/etc/quantum-ess/aftermath.env",
         "/etc/quantum-ess/ess.env",
+        "/etc/quantum-ess/watch.env",
         "/usr/local/lib/quantum-ess/manifest.sha256",
     }

@@ -22,6 +22,7 @@ from ess.watch.prometheus_source import (
     ask,
     parse,
 )
+from tests.watch.ear import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -165,7 +166,7 @@ def test_what_is_no_finite_number_has_no_value(
     value: float | None,
 ) -> None:
     ear = listen(PrometheusSource(parse(answers(one(text)).url), "lag", "up", 0.1))
-    ear.await_answer()
+    until(lambda: ear.samples)
     assert (ear.samples[0].name, ear.samples[0].value) == ("expr:lag", value)
     assert (ear.samples[0].at, ear.samples[0].raw) == (AT, text)
 
