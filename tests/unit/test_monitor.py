@@ -285,3 +285,33 @@ def test_without_root_it_says_what_is_missing(not_root: Paths) -> None:
     found = gather.watcher(not_root, {})
     assert (found.wanted, found.judges, found.is_off) == (None, False, False)
     assert found.trouble == NOT_YOURS
+
+
+def live(paths: Paths, unit: str, populated: int) -> None:
+    group = Path(paths.cgroup_mount, "system.slice", unit)
+    group.mkdir(parents=True)
+    Path(paths.cgroup_mount, "cgroup.controllers").write_text("cpu\n")
+    (group / "cgroup.events").write_text(f"populated {populated}\nfrozen 0\n")
+
+
+def test_the_kernel_tells_which_units_live_when_systemd_does_not(host: Paths) -> None:
+    unknown = {unit.alive for unit in gather.units(host, None)}
+    assert unknown == {None}
+    Path(host.config).write_text(
+        "QT_ESS_TRADING_UNITS=bot@*.service quantum-a.service quantum-b.service\n"
+        "QT_ESS_START_ORDER=\nQT_ESS_MONITOR_UNITS=redis.service\n"
+    )
+    live(host, "quantum-a.service", 1)
+    live(host, "quantum-b.service", 0)
+    live(host, "bot@7.service", 1)
+    live(host, "redis-server.service", 1)
+    own = Path(host.unit_dir)
+    own.mkdir(parents=True)
+    (own / "redis.service").symlink_to("/usr/lib/systemd/system/redis-server.service")
+    found = {(unit.name, unit.role.value, unit.alive) for unit in gather.units(host, None)}
+    assert found == {
+        ("quantum-a.service", "trading", True),
+        ("quantum-b.service", "trading", False),
+        ("bot@7.service", "trading", True),
+        ("redis-server.service", "monitor", True),
+    }
