@@ -23,6 +23,7 @@ _USAGE, _NOT_CONTAINED, _NOT_ARMED, _NOT_RELEASED = 2, 4, 5, 6
 _UNFINISHED = {
     "activate": _NOT_CONTAINED,
     "status": _NOT_CONTAINED,
+    "monitor": _NOT_CONTAINED,
     "deactivate": _NOT_RELEASED,
     "doctor": _NOT_ARMED,
     "drill": _NOT_ARMED,

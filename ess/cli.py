@@ -11,6 +11,7 @@ import click
 from ess import __version__
 from ess.argv import CATEGORIES, Request, is_reason
 from ess.cli_alert import ack, alert, deliver
+from ess.cli_monitor import monitor
 from ess.cli_watch import watch
 from ess.console import Console
 from ess.errors import EssError, NotRootError
@@ -259,5 +260,5 @@ def completion(shell: str) -> None:
         Console().out(made_by(main, {}, "ess", _COMPLETE).source())
 
 
-for command in (ack, alert, deliver, watch):
+for command in (ack, alert, deliver, monitor, watch):
     main.add_command(command)

@@ -60,9 +60,9 @@ class View:
         return not (self.alive or self.unknown or self.queued)
 
 
-def status_text(view: View, paint: Paint) -> str:
-    """Return the status screen."""
-    lines = _active(view, paint) if view.active else _inactive(view, paint)
+def status_text(view: View, paint: Paint, most: int | None = None) -> str:
+    """Return the status screen; of the reasons to be disarmed the first `most`, or all."""
+    lines = _active(view, paint) if view.active else _inactive(view, paint, most)
     return "\n".join(lines)
 
 
@@ -107,24 +107,27 @@ def _channels(acked: Acked | None) -> list[str]:
 
 def status_json(view: View, code: ExitCode) -> str:
     """Return the status for machines."""
+    return _dump(status_record(view, code))
+
+
+def status_record(view: View, code: ExitCode) -> dict[str, object]:
+    """Return what status_json tells, before it is JSON."""
     note = view.note
-    return _dump(
-        {
-            "ess": "ACTIVE" if view.active else "INACTIVE",
-            "latch": view.state.value,
-            "contained": view.contained if view.active else None,
-            "armed": is_armed(view.findings),
-            "since": note.get("at"),
-            "operator": note.get("operator"),
-            "source": note.get("source"),
-            "reason": note.get("reason"),
-            "alive": [asdict(alive) for alive in view.alive],
-            "queued": list(view.queued),
-            "unknown": view.unknown,
-            "findings": _rows(view.findings),
-            "exit_code": int(code),
-        }
-    )
+    return {
+        "ess": "ACTIVE" if view.active else "INACTIVE",
+        "latch": view.state.value,
+        "contained": view.contained if view.active else None,
+        "armed": is_armed(view.findings),
+        "since": note.get("at"),
+        "operator": note.get("operator"),
+        "source": note.get("source"),
+        "reason": note.get("reason"),
+        "alive": [asdict(alive) for alive in view.alive],
+        "queued": list(view.queued),
+        "unknown": view.unknown,
+        "findings": _rows(view.findings),
+        "exit_code": int(code),
+    }
 
 
 def doctor_json(found: Sequence[Finding], code: ExitCode, acked: Acked | None = None) -> str:
@@ -175,7 +178,7 @@ def _note(view: View) -> list[str]:
     return lines + _wrap(note.get("reason") or "no reason written", "  why      ")
 
 
-def _inactive(view: View, paint: Paint) -> list[str]:
+def _inactive(view: View, paint: Paint, most: int | None) -> list[str]:
     lines = [paint("ESS STATUS: INACTIVE", "strong")]
     errors = _errors(view.findings)
     if not errors:
@@ -186,8 +189,10 @@ def _inactive(view: View, paint: Paint) -> list[str]:
         return lines
     lines.append(paint(f"DISARMED: {_count(len(errors), 'reason')}; a stop may not work.", "bad"))
     lines.append("Next: mend what is listed here. To stop trading now: sudo ess activate")
-    for finding in errors:
+    for finding in errors[:most]:
         lines += ["", *_finding(finding, explain=False)]
+    if most is not None and len(errors) > most:
+        lines += ["", f"{_count(len(errors) - most, 'more reason')}: ess doctor"]
     return lines
 
 

@@ -38,7 +38,7 @@ def status(paths: Paths, form: Form) -> ExitCode:
     Returns DONE when all is as it should be, else NOT_CONTAINED or NOT_ARMED; told to print
     nothing, LATCHED stands for latched and contained.
     """
-    view = _view(paths)
+    view = current(paths)
     code = exit_code(view)
     if form is Form.NOTHING:
         return ExitCode.LATCHED if view.active and code is ExitCode.DONE else code
@@ -77,8 +77,9 @@ def exit_code(view: View) -> ExitCode:
     return ExitCode.DONE if armed.is_armed(view.findings) else ExitCode.NOT_ARMED
 
 
-def _view(paths: Paths) -> View:
-    manager = choose()
+def current(paths: Paths, manager: Manager | None = None) -> View:
+    """Return how it is now, measured. Raises EssError when there is no way to systemd at all."""
+    manager = manager or choose()
     facts = measure(paths, manager)
     found = armed.findings(facts, paths)
     if facts.latch is State.CLEAR:

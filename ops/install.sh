@@ -181,7 +181,9 @@ install_python() {
     local source=$ESS_ROOT
     [[ -z $WHEELS ]] || options=(--no-index --find-links "$WHEELS") source=quantum-ess
     [[ -x $DESTDIR$VENV/bin/python ]] || python3 -m venv "$DESTDIR$VENV" || return 1
-    if ! pip_install "${options[@]}" "${source}[alerts,redis]"; then
+    # What draws the screen of ess monitor is worth no alert.
+    if ! pip_install "${options[@]}" "${source}[alerts,monitor,redis]" &&
+        ! pip_install "${options[@]}" "${source}[alerts,redis]"; then
         complain 'what sends alerts and talks to Redis could not be installed (the reason is above)' \
             'Nobody is told of a stop; all else works. Run this again with a network, or with those packages in --wheels DIR.'
         pip_install "${options[@]}" "$source" || return 1

@@ -87,7 +87,7 @@ make_venv() {
         say "making the Python environment with $PYTHON (half a minute)"
         rm -rf "$VENV"
         "$PYTHON" -m venv "$VENV" || die "cannot make a venv with $PYTHON"
-        "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check -e "${CHECKOUT}[alerts,pystemd,redis,test]" ||
+        "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check -e "${CHECKOUT}[alerts,monitor,pystemd,redis,test]" ||
             die 'pip could not install the test dependencies (its words are above)'
         rm -rf "$CHECKOUT/quantum_ess.egg-info"
     fi

@@ -46,7 +46,7 @@ need_pip() {
 # The Pythons of the images; a package with compiled parts is another one for each.
 LAB_PYTHONS=(3.11 3.13)
 # redis needs it on the Python of Debian 12 (3.11.2). pip judges that by its own version.
-LAB_WHEELS=('quantum-ess[alerts,redis]' async-timeout)
+LAB_WHEELS=('quantum-ess[alerts,monitor,redis]' async-timeout)
 
 # From a copy: setuptools would leave its build directories in the checkout.
 make_wheels() {

@@ -1,0 +1,1 @@
+"""One screen of everything: latch, units, limits, feeds, last activations."""
