@@ -123,7 +123,8 @@ def down(lab: Lab, *units: str) -> None:
     for unit in units:
         lab.wait_until(
             lambda unit=unit: lab.state(unit) in ("inactive", "failed"),  # type: ignore[misc]
-            what=f"{unit} down",
+            20,
+            f"{unit} down",
         )
 
 

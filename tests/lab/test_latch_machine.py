@@ -249,7 +249,7 @@ def test_the_latch_does_what_the_model_says(guarded: Lab) -> None:
     run_state_machine_as_test(
         LatchMachine,
         settings=settings(
-            max_examples=5,
+            max_examples=3,
             stateful_step_count=12,
             derandomize=True,
             database=None,

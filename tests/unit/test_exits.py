@@ -16,6 +16,7 @@ def test_the_entry_spells_the_same_numbers() -> None:
         "deactivate": ExitCode.NOT_RELEASED,
         "doctor": ExitCode.NOT_ARMED,
         "drill": ExitCode.NOT_ARMED,
+        "monitor": ExitCode.NOT_CONTAINED,
     }
     assert entry._USAGE == ExitCode.USAGE
 
