@@ -54,7 +54,7 @@ def rebase(call: _Call, /, names: tuple[str, ...]) -> ExitCode:
 @watch.command(hidden=True)
 @click.pass_obj
 def run(call: _Call, /) -> ExitCode:
-    """Watch; quantum-ess-watcher.service runs this."""
+    """Watch; quantum-ess-watch.service runs this."""
     with loading():
         from ess.watch import service  # noqa: PLC0415 - each command loads what it needs
 

@@ -224,7 +224,7 @@ run_configure() {
 finish() {
     local code
     [[ -z $DESTDIR ]] || return 0
-    watch_switch || tell 'The watcher did not start; see: journalctl -u quantum-ess-watcher'
+    watch_switch || tell 'The watcher did not start; see: journalctl -u quantum-ess-watch'
     if [[ -n $DRILL && $ACTION == install ]] && ! latch_is_set; then
         step 'drill on the canary (trading is not touched)'
         /bin/bash "$ESS_LIB/scripts/proof_ess.sh" --canary || tell 'The drill did not pass; the doctor says what follows from that.'

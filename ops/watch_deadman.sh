@@ -5,7 +5,7 @@ LC_ALL=C.UTF-8
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 umask 022
 
-UNIT=quantum-ess-watcher.service
+UNIT=quantum-ess-watch.service
 HERE=$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")
 DEAD=/run/quantum-ess/watcher.dead # while somebody has to be told that it is
 SETTLED=20                         # s until a watcher that systemd starts again runs or is dead

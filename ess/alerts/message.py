@@ -121,8 +121,8 @@ _WORDS = {
         "WATCHER DEAD, NO LIMIT IS WATCHED",
         (
             _LOOK,
-            "See why it died: journalctl -u quantum-ess-watcher",
-            "Mend it, then start it: sudo systemctl restart quantum-ess-watcher",
+            "See why it died: journalctl -u quantum-ess-watch",
+            "Mend it, then start it: sudo systemctl restart quantum-ess-watch",
             _ACK,
         ),
         "Do: ess status, sudo ess ack",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ess.manager import Manager
     from ess.paths import Paths
 
-WATCHER = "quantum-ess-watcher.service"
+WATCHER = "quantum-ess-watch.service"
 _PROPERTIES = ("Id", "LoadState", "ActiveState", "SubState")
 
 

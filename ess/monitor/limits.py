@@ -86,7 +86,7 @@ def _unknown(watch: Watch, now: float, width: int) -> list[Line]:
         found += wrap(f"systemd says of it: {watch.state}", width, "         ")
     if watch.wanted is None or watch.trouble == NOT_YOURS:
         return found + wrap("Next: sudo ess monitor", width, "         ")
-    return found + wrap("Next: systemctl status quantum-ess-watcher", width, "         ")
+    return found + wrap("Next: systemctl status quantum-ess-watch", width, "         ")
 
 
 def _evaluators(verdicts: Sequence[Verdict], width: int, *, known: bool) -> Iterator[Line]:

@@ -32,7 +32,7 @@ def ask(paths: Paths, names: Sequence[str]) -> ExitCode:
     now = Now(time.time(), time.clock_gettime(time.CLOCK_BOOTTIME), boot())
     known = standing.read(directory, now)
     if known is None or not known.is_current:
-        raise WatchError("the watcher does not run", "see: systemctl status quantum-ess-watcher")
+        raise WatchError("the watcher does not run", "see: systemctl status quantum-ess-watch")
     there = [one.evaluator for one in known.verdicts]
     for name in names:
         if name not in there:

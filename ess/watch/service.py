@@ -1,4 +1,4 @@
-"""What quantum-ess-watcher.service runs."""
+"""What quantum-ess-watch.service runs."""
 
 from __future__ import annotations
 

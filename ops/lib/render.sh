@@ -95,7 +95,7 @@ render_metrics() {
 render_watcher() {
     local _ version
     [[ -z $DESTDIR ]] && read -r _ version _ < <(systemctl --version) && ((${version%%[!0-9]*} >= 254)) || return 0
-    printf '[Service]\nRestartMode=direct\n' | render_put "$ESS_UNIT_DIR/quantum-ess-watcher.service.d/restart.conf" 0644
+    printf '[Service]\nRestartMode=direct\n' | render_put "$ESS_UNIT_DIR/quantum-ess-watch.service.d/restart.conf" 0644
 }
 
 # metrics_forget [DIRECTORY]: take our files away from where the last installation put them, unless that is

@@ -2,7 +2,7 @@
 # What bash has to know of the watcher: whether it is switched on, and what its death means.
 
 WATCH_CONF=/etc/quantum-ess/watch.env
-WATCH_UNIT=quantum-ess-watcher.service
+WATCH_UNIT=quantum-ess-watch.service
 
 # watch_setting KEY: into ANSWER the first value of KEY, as ess/keyfile.py reads it; false when it is not set.
 watch_setting() {

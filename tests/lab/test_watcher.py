@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from tests.lab.lab import Lab
 
-UNIT = "quantum-ess-watcher.service"
+UNIT = "quantum-ess-watch.service"
 DEADMAN = "quantum-ess-watch-deadman.service"
 SETTINGS = "/etc/quantum-ess/watch.env"
 # From the figure to the flag and to the last trading process, in us.

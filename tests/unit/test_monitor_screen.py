@@ -142,7 +142,7 @@ def test_what_is_old_is_never_fine(silent: Watch) -> None:
     one = line_of(picture, "daily-loss")
     assert one.text.startswith("  UNKNOWN  [??????????]   ? %  daily-loss: was ok: ")
     assert line_of(picture, "FEEDS").text == "FEEDS: UNKNOWN; 2 were known"
-    assert "Next: systemctl status quantum-ess-watcher" in "\n".join(shown(picture))
+    assert "Next: systemctl status quantum-ess-watch" in "\n".join(shown(picture))
     assert not any(line.startswith("  ok") for line in shown(picture))
 
 
