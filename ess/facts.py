@@ -64,11 +64,15 @@ class Drill:
 
 @dataclass(frozen=True, slots=True)
 class Stray:
-    """A trading program that runs where the stop does not look."""
+    """A trading program that runs where the stop does not look.
+
+    `left`: it is a process of the unit, which left the cgroup; else it was never in it.
+    """
 
     unit: str
     pid: int
     cgroup: str
+    left: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,7 +90,7 @@ CATALOGUE: dict[str, tuple[Severity, str]] = {
     "runtime-directory-clash": (_E, "When the unit stops, systemd deletes the flag."),
     "unit-unknown": (_E, "A configured trading unit does not exist: misspelt, or not installed."),
     "unit-alias": (_E, "Its processes run under the other name, and no stop looks there."),
-    "process-outside-unit": (_E, "The stop does not reach this process."),
+    "process-outside-unit": (_E, "The stop may miss this process."),
     "processes-unknown": (_E, "It is not known whether trading runs outside its units."),
     "drill-never": (_E, "Nothing proves that the stop works on this host."),
     "drill-overdue": (_E, "Nothing proves that the stop still works."),

@@ -42,6 +42,8 @@ PROPERTIES = (
     "ConflictedBy",
     "RuntimeDirectory",
     "ExecStart",
+    "MainPID",
+    "ControlPID",
 )
 # Who may delete /run/quantum by stopping need not be a trading unit.
 _NEIGHBOURS = ("quantum*.service",)
@@ -128,16 +130,25 @@ def _kernel(paths: Paths, systemd: Systemd, trading: Sequence[str]) -> Kernel:
     except CgroupError as error:
         return Kernel(cgroup_error=str(error), strays_error=str(error))
     try:
-        found = strays.outside(_commands(systemd.units, systemd.trading), trading, strays.read())
+        known = {unit: systemd.units[unit] for unit in systemd.trading}
+        found = strays.outside(_commands(known), _main(known), trading, strays.read())
     except OSError as error:
         return Kernel(can_kill=can_kill, strays_error=f"/proc: {error.strerror}")
     return Kernel(can_kill=can_kill, strays=found)
 
 
-def _commands(
-    units: Mapping[str, Properties], trading: Sequence[str]
-) -> dict[str, tuple[Command, ...]]:
-    return {unit: commands(units[unit].get("ExecStart", "")) for unit in trading}
+def _commands(units: Mapping[str, Properties]) -> dict[str, tuple[Command, ...]]:
+    return {unit: commands(known.get("ExecStart", "")) for unit, known in units.items()}
+
+
+def _main(units: Mapping[str, Properties]) -> dict[int, str]:
+    """Return the units by the pids that systemd takes for their main and control processes."""
+    pids = {
+        known.get(name, ""): unit
+        for unit, known in units.items()
+        for name in ("MainPID", "ControlPID")
+    }
+    return {int(pid): unit for pid, unit in pids.items() if pid.isdigit() and int(pid) > 1}
 
 
 def _disk(paths: Paths, settings: Settings) -> Disk:

@@ -36,6 +36,8 @@ class Paths:
         self.release_lock = f"{self.runtime_dir}/release.lock"
         self.releasing = f"{self.runtime_dir}/releasing"
         self.enforcer = f"{self.runtime_dir}/enforcer"
+        # Trading processes that it found outside their units' cgroups.
+        self.escaped = f"{self.runtime_dir}/escaped"
         self.cut_dir = f"{self.runtime_dir}/cut"
         # Where who is not root asks for a stop; what the reader is at; who asked for this one.
         self.requests = f"{self.runtime_dir}/requests"

@@ -12,7 +12,7 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
-from ess import bounded, cgroup, journal, latch, plan, text, tripset
+from ess import bounded, escaped, journal, latch, plan, text, tripset
 from ess.argv import Request
 from ess.console import SHORT_PATIENCE, Console
 from ess.containment import coming, look
@@ -92,8 +92,8 @@ class Trip:
         while True:
             self._hold()
             seen = look(self._paths, self._set.trading)
-            progress.update([group.unit for group in seen.alive], self._elapsed())
-            contained = seen.empty and self._nothing_queued() and self._still_empty()
+            progress.update(seen.units(), self._elapsed())
+            contained = seen.empty and self._known() and self._still_empty()
             if contained or self._elapsed() > LIMIT:
                 break
             self._push(seen)
@@ -147,7 +147,7 @@ class Trip:
                 self._receipt.began + self._grace,
             )
         if self._ladder is not None:
-            self._ladder.step(seen.alive)
+            self._ladder.step(seen)
 
     def _must_act(self) -> bool:
         elapsed = self._elapsed()
@@ -164,6 +164,12 @@ class Trip:
         what = "the enforcer does not do its work: stopping trading through the kernel"
         self._console.error(what)
         journal.error(f"=== ESS ACTIVATION: {what} ===")
+
+    def _known(self) -> bool:
+        """Tell whether empty cgroups are a proof: nothing left them, nothing comes into them."""
+        # The enforcer looks for what left; where none comes there is nobody to wait for.
+        looked = escaped.asked(self._paths) or self._elapsed() > ENFORCER_PATIENCE
+        return looked and self._nothing_queued()
 
     def _nothing_queued(self) -> bool:
         # A systemd that does not answer starts nothing either, and the gate stands when it wakes.
@@ -211,10 +217,9 @@ class Trip:
     def _say_not_contained(self, seen: Look) -> None:
         console = self._console
         console.out(console.paint(f"NOT CONTAINED after {self._elapsed():.1f} s:", "bad"))
-        for group in seen.alive:
-            pids = cgroup.pids(group)
+        for unit, pids in seen.pids().items():
             shown = " ".join(map(str, pids[:_SHOWN_PIDS])) + (" ..." if pids[_SHOWN_PIDS:] else "")
-            console.out(f"  ALIVE  {group.unit}  pids {shown}")
+            console.out(f"  ALIVE  {unit}  pids {shown}")
         if seen.error:
             console.out(f"  UNKNOWN  {text.clean(seen.error)}")
         if seen.empty:

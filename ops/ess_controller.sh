@@ -29,7 +29,7 @@ load() {
         sentry) rest=(sentry) ;;
     esac
     here=$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")
-    for part in paths exits say names clock disk config latch cgroup systemd snapshot contain enforce terminal "${rest[@]}"; do
+    for part in paths exits say names clock disk config latch cgroup systemd snapshot escaped contain enforce terminal "${rest[@]}"; do
         # shellcheck source=/dev/null
         . "$here/lib/$part.sh" || return 1
     done
