@@ -91,6 +91,7 @@ CATALOGUE: dict[str, tuple[Severity, str]] = {
     "unit-unknown": (_E, "A configured trading unit does not exist: misspelt, or not installed."),
     "unit-alias": (_E, "Its processes run under the other name, and no stop looks there."),
     "process-outside-unit": (_E, "The stop may miss this process."),
+    "runs-elsewhere": (_E, "The stop ends who asked, and what was asked for trades on."),
     "processes-unknown": (_E, "It is not known whether trading runs outside its units."),
     "drill-never": (_E, "Nothing proves that the stop works on this host."),
     "drill-overdue": (_E, "Nothing proves that the stop still works."),

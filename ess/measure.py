@@ -21,11 +21,12 @@ from ess.paths import GROUP
 from ess.text import key_values
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from ess.facts import Properties
     from ess.manager import Command, Manager
     from ess.paths import Paths
+    from ess.tripset import TripSet
 
 PROPERTIES = (
     "Id",
@@ -68,14 +69,13 @@ def measure(paths: Paths, manager: Manager) -> Facts:
     """Return the facts about this host. Raises nothing that is expected."""
     settings = _settings(paths)
     systemd = _systemd(paths, manager, settings)
-    trading = tripset.for_trip(paths).trading
     return Facts(
         now=time.time(),
         monotonic=time.monotonic(),
         latch=latch.state(paths),
         settings=settings,
         systemd=systemd,
-        kernel=_kernel(paths, systemd, trading),
+        kernel=_kernel(paths, systemd, tripset.for_trip(paths)),
         disk=_disk(paths, settings),
     )
 
@@ -123,7 +123,7 @@ def _systemd(paths: Paths, manager: Manager, settings: Settings) -> Systemd:
     return Systemd("", trading, others, units, asserted)
 
 
-def _kernel(paths: Paths, systemd: Systemd, trading: Sequence[str]) -> Kernel:
+def _kernel(paths: Paths, systemd: Systemd, trip: TripSet) -> Kernel:
     try:
         top = cgroup.root(paths.cgroup_mount)
         can_kill = cgroup.can_kill(top)
@@ -131,7 +131,9 @@ def _kernel(paths: Paths, systemd: Systemd, trading: Sequence[str]) -> Kernel:
         return Kernel(cgroup_error=str(error), strays_error=str(error))
     try:
         known = {unit: systemd.units[unit] for unit in systemd.trading}
-        found = strays.outside(_commands(known), _main(known), trading, strays.read())
+        found = strays.outside(
+            _commands(known), _main(known), trip.trading, trip.settings.monitors, strays.read()
+        )
     except OSError as error:
         return Kernel(can_kill=can_kill, strays_error=f"/proc: {error.strerror}")
     return Kernel(can_kill=can_kill, strays=found)

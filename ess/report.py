@@ -30,10 +30,11 @@ _AGES = ((86400, "days"), (3600, "h"), (60, "min"))
 
 @dataclass(frozen=True, slots=True)
 class Alive:
-    """A trading unit with living processes."""
+    """A trading unit with living processes; `outside`: they were never in its cgroup."""
 
     unit: str
     pids: tuple[int, ...]
+    outside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,15 +159,18 @@ def _containment(view: View, paint: Paint) -> list[str]:
     for alive in view.alive:
         pids = " ".join(map(str, alive.pids[:_SHOWN_PIDS]))
         more = " ..." if alive.pids[_SHOWN_PIDS:] else ""
-        lines += _wrap(f"{alive.unit}  pids {pids}{more}", "  ALIVE    ")
+        where = "  outside it" if alive.outside else ""
+        lines += _wrap(f"{alive.unit}  pids {pids}{more}{where}", "  ALIVE    ")
     lines += [f"  QUEUED   {job}" for job in view.queued]
     if view.unknown:
         lines += _wrap(clean(view.unknown), "  UNKNOWN  ")
-    return [
-        *lines,
-        "Next: sudo ess activate",
-        "If that does not end them: cut this host off the network or power it off.",
-    ]
+    outside = [str(pid) for alive in view.alive if alive.outside for pid in alive.pids]
+    if outside:
+        lines.append("Next: end what runs outside its unit; nothing else does that:")
+        lines += _wrap(f"sudo kill -KILL {' '.join(outside[:_SHOWN_PIDS])}", "  ")
+    if not outside or len(outside) < len(view.alive) or view.unknown or view.queued:
+        lines.append(f"{'Then' if outside else 'Next'}: sudo ess activate")
+    return [*lines, "If that does not end them: cut this host off the network or power it off."]
 
 
 def _note(view: View) -> list[str]:

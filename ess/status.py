@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ess.containment import Look
+    from ess.facts import Facts
     from ess.findings import Finding
     from ess.manager import Manager
     from ess.paths import Paths
@@ -91,10 +92,10 @@ def current(paths: Paths, manager: Manager | None = None) -> View:
     found = armed.findings(facts, paths)
     if facts.latch is State.CLEAR:
         return View(State.CLEAR, tuple(found), time.time())
-    return _active(paths, manager, facts.latch, found)
+    return _active(paths, manager, facts, found)
 
 
-def _active(paths: Paths, manager: Manager, state: State, found: list[Finding]) -> View:
+def _active(paths: Paths, manager: Manager, facts: Facts, found: list[Finding]) -> View:
     patterns = tripset.for_trip(paths).trading
     silent = any(finding.code == "systemd-silent" for finding in found)
     soon: list[str] = []
@@ -104,12 +105,17 @@ def _active(paths: Paths, manager: Manager, state: State, found: list[Finding]) 
         silent = True
     # The queue was asked first: what it starts meanwhile is now seen alive.
     seen = _look(paths, patterns)
+    # Those that were in it once, the enforcer knows: they are seen by now, or dead.
+    outside = [stray for stray in facts.kernel.strays if not stray.left]
     return View(
-        state,
+        facts.latch,
         tuple(found),
         time.time(),
         note=latch.read(paths),
-        alive=tuple(Alive(unit, pids) for unit, pids in seen.pids().items()),
+        alive=(
+            *(Alive(unit, pids) for unit, pids in seen.pids().items()),
+            *(Alive(stray.unit, (stray.pid,), outside=True) for stray in outside),
+        ),
         unknown=seen.error,
         queued=tuple(soon),
         systemd_silent=silent,

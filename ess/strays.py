@@ -53,12 +53,13 @@ def outside(
     commands: Mapping[str, Sequence[Command]],
     main: Mapping[int, str],
     trading: Sequence[str],
+    monitors: Sequence[str],
     processes: Sequence[Process],
 ) -> tuple[Stray, ...]:
     """Return the processes that belong to a trading unit and live outside every trading cgroup.
 
-    They run its program, or are, or descend from, one of its own; `main`: by pid, the units whose
-    main processes systemd says they are.
+    They are, or descend from, one of its own, or run its program and are no monitor; `main`: by
+    pid, the units whose main processes systemd says they are.
     """
     owners = _owners(main, trading, processes)
     found = []
@@ -67,6 +68,9 @@ def outside(
             continue
         if process.pid in owners:
             found.append(Stray(owners[process.pid], process.pid, process.cgroup, left=True))
+            continue
+        # A monitor may well be the same program with other arguments.
+        if _unit(process.cgroup, monitors):
             continue
         for unit, lines in commands.items():
             if any(runs(command, process.arguments) for command in lines):

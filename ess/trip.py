@@ -12,7 +12,7 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
-from ess import bounded, escaped, journal, latch, plan, text, tripset
+from ess import bounded, escaped, journal, latch, plan, strays, text, tripset
 from ess.argv import Request
 from ess.console import SHORT_PATIENCE, Console
 from ess.containment import coming, look
@@ -20,12 +20,13 @@ from ess.errors import EssError, ManagerError
 from ess.exits import ExitCode
 from ess.ladder import Ladder
 from ess.latch import Receipt, State
-from ess.manager import choose
+from ess.manager import choose, commands
 from ess.progress import StopProgress
 from ess.systemctl import SystemctlManager
 
 if TYPE_CHECKING:
     from ess.containment import Look
+    from ess.facts import Stray
     from ess.manager import Manager
     from ess.paths import Paths
     from ess.tripset import TripSet
@@ -41,6 +42,7 @@ _QUEUE_PATIENCE = (0.5, 1.5)
 _KICK = 2.0
 _POLL = 0.015
 _SHOWN_PIDS = 10
+_ENDED = "InactiveEnterTimestampMonotonic"
 
 
 def set_latch(paths: Paths, request: Request) -> Receipt:
@@ -82,6 +84,7 @@ class Trip:
         self._grace = 0.0 if category == "0" else self._set.settings.stop_grace
         self._ladder: Ladder | None = None
         self._deaf = False
+        self._outside: tuple[Stray, ...] = ()
 
     def run(self) -> ExitCode:
         """Watch until trading is proved dead; DONE only when it is and the latch is set."""
@@ -98,7 +101,7 @@ class Trip:
                 break
             self._push(seen)
             time.sleep(_POLL)
-        self._tell_earlier(progress)
+        self._look_back(progress)
         progress.finish()
         return self._verdict(seen, contained=contained)
 
@@ -185,18 +188,22 @@ class Trip:
         # What the queue still held when it was asked may live by now.
         return look(self._paths, self._set.trading).empty
 
-    def _tell_earlier(self, progress: StopProgress) -> None:
-        """Tell of the units that were down before we first looked; systemd knows when."""
+    def _look_back(self, progress: StopProgress) -> None:
+        """Ask systemd once more: what was down before we first looked, and what it never had."""
         if self._deaf:
             return
-        stamp = "InactiveEnterTimestampMonotonic"
         with contextlib.suppress(ManagerError):
             units = plan.concrete(self._set.trading, self._manager)
-            known = self._manager.show(units, [stamp])
-            ended = sorted((int(known[unit].get(stamp) or 0) / 1e6, unit) for unit in units)
+            known = self._manager.show(units, [_ENDED, "ExecStart"])
+            ended = sorted((int(known[unit].get(_ENDED) or 0) / 1e6, unit) for unit in units)
             for moment, unit in ended:
                 if moment > self._receipt.began:
                     progress.down(unit, moment - self._receipt.began)
+            programs = {unit: commands(known[unit].get("ExecStart", "")) for unit in units}
+            with contextlib.suppress(OSError):
+                self._outside = strays.outside(
+                    programs, {}, self._set.trading, self._set.settings.monitors, strays.read()
+                )
 
     def _verdict(self, seen: Look, *, contained: bool) -> ExitCode:
         console = self._console
@@ -205,6 +212,9 @@ class Trip:
             console.out(f"systemd does not answer: {how}.")
         if not contained:
             self._say_not_contained(seen)
+            return ExitCode.NOT_CONTAINED
+        if self._outside:
+            self._say_outside()
             return ExitCode.NOT_CONTAINED
         ms = self._elapsed() * 1000
         console.out(f"CONTAINED: no trading process is alive (seen {ms:.0f} ms after the latch).")
@@ -226,6 +236,17 @@ class Trip:
             console.out("  systemd still has a job of a trading unit to do")
         console.out("Next: cut this host off the network or power it off. Then: ess status")
         journal.error("activation: NOT CONTAINED")
+
+    def _say_outside(self) -> None:
+        console = self._console
+        console.out(console.paint("NOT CONTAINED: trading runs outside its units.", "bad"))
+        for stray in self._outside[:_SHOWN_PIDS]:
+            where = text.clean(stray.cgroup)
+            console.out(f"  ALIVE  {stray.unit}  pid {stray.pid} in {where}")
+        pids = " ".join(str(stray.pid) for stray in self._outside[:_SHOWN_PIDS])
+        console.out(f"Next: end it by hand; nothing else does: sudo kill -KILL {pids}")
+        console.out("Then: ess status")
+        journal.error("activation: NOT CONTAINED: a trading program runs outside its unit")
 
 
 def enforcer_lives(paths: Paths) -> bool:

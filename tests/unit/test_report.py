@@ -57,6 +57,26 @@ Next: find out what happened. To resume trading: sudo ess deactivate
     assert exit_code(ACTIVE) is ExitCode.DONE
 
 
+def test_a_trading_program_outside_its_unit_is_alive_and_yours_to_end() -> None:
+    view = replace(ACTIVE, alive=(Alive("quantum-execution.service", (4711,), outside=True),))
+    assert (
+        screen(view)
+        == """\
+ESS STATUS: ACTIVE
+NOT CONTAINED: trading is not (known to be) down.
+  ALIVE    quantum-execution.service  pids 4711  outside it
+Next: end what runs outside its unit; nothing else does that:
+  sudo kill -KILL 4711
+If that does not end them: cut this host off the network or power it off.
+
+  since    2027-01-15T07:47:00Z (13 min ago)
+  by       alice
+  source   cli
+  why      margin call"""
+    )
+    assert exit_code(view) is ExitCode.NOT_CONTAINED
+
+
 def test_not_contained() -> None:
     view = replace(
         ACTIVE,
@@ -214,7 +234,7 @@ def test_json() -> None:
         "operator": "alice",
         "source": "cli",
         "reason": "margin call",
-        "alive": [{"unit": "a.service", "pids": [1, 2]}],
+        "alive": [{"unit": "a.service", "pids": [1, 2], "outside": False}],
         "queued": [],
         "unknown": "",
         "findings": [

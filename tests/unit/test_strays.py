@@ -56,7 +56,7 @@ def test_only_what_is_outside_every_trading_unit() -> None:
         Process(5, ("/bin/other",), "/user.slice/session-1.scope"),
     ]
     found = strays.outside(
-        {"bot.service": [BINARY]}, {}, ["bot.service", "bot@*.service"], processes
+        {"bot.service": [BINARY]}, {}, ["bot.service", "bot@*.service"], [], processes
     )
     assert [(stray.unit, stray.pid) for stray in found] == [("bot.service", 3), ("bot.service", 4)]
 
@@ -70,7 +70,7 @@ def test_what_left_its_unit_is_told_by_its_parents_and_by_systemd() -> None:
         Process(21, ("bash",), "/user.slice/session-2.scope", 20),
         Process(30, ("other",), "/user.slice/session-3.scope", 1),
     ]
-    found = strays.outside({}, {20: "feed.service"}, ["bot.service", "feed.service"], processes)
+    found = strays.outside({}, {20: "feed.service"}, ["bot.service", "feed.service"], [], processes)
     assert {(stray.pid, stray.unit, stray.left) for stray in found} == {
         (11, "bot.service", True),
         (12, "bot.service", True),
@@ -102,3 +102,14 @@ def test_exec_start_is_read() -> None:
     )
     assert commands(text) == (Command("/bin/a", "/bin/a -x y"), Command("/bin/b", "b"))
     assert commands("") == ()
+
+
+def test_a_monitor_that_is_the_same_program_is_no_trading() -> None:
+    processes = [
+        Process(1, ("python3", "/opt/bot/main.py", "--watch"), "/system.slice/rl-monitor.service"),
+        Process(2, ("python3", "/opt/bot/main.py"), "/system.slice/cron.service"),
+    ]
+    found = strays.outside(
+        {"bot.service": [SCRIPT]}, {}, ["bot.service"], ["rl-*.service"], processes
+    )
+    assert [stray.pid for stray in found] == [2]
