@@ -47,7 +47,7 @@ contain_ask() {
     escaped_find && escaped_write ''
     contain_stop "${TRADING[@]}"
     if sd_show "$SNAPSHOT_PROPERTIES" "${TRADING[@]}"; then
-        escaped_find && escaped_write "$$"
+        { escaped_ask; } &
         contain_thaw
         [[ -n $FLAG_MONO ]] || snapshot_flag_mono
         snapshot_triggers && snapshot_take

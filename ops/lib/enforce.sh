@@ -207,7 +207,7 @@ enforce_watch() {
 # enforce_ask_again: what came to life while latched is stopped, and may have left its control group, too.
 enforce_ask_again() {
     sd stop --no-block -- "${SURVIVORS[@]}"
-    sd_show "$SNAPSHOT_PROPERTIES" "${TRADING[@]}" && escaped_find && escaped_write "$$"
+    sd_show "$SNAPSHOT_PROPERTIES" "${TRADING[@]}" && escaped_ask
 }
 
 # enforce_tell_kill: at most once a minute, however often somebody tries.

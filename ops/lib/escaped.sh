@@ -7,11 +7,12 @@ ESCAPED_PATIENCE=1000 # ms a stop waits for systemd's word about main processes
 ESCAPED_MOST=4096     # processes that are looked at; under a fork bomb the kill comes first
 
 # escaped_find: into ESCAPED_LIST "pid start unit", start in ticks since boot, for every process of a trading unit
-# that lives outside its control group. After sd_show of SNAPSHOT_PROPERTIES it knows main processes, too, and those
-# whose parents are dead. What the file knew stays: a parent that is dead by now no longer tells of its children.
+# that lives outside its control group. After sd_show of SNAPSHOT_PROPERTIES it knows main processes, too. What the
+# file knew stays: a parent that is dead by now no longer tells of its children.
 escaped_find() {
-    local unit pid left=$ESCAPED_MOST
-    declare -A ESCAPED_SEEN=()
+    local unit pid
+    declare -gA ESCAPED_SEEN=()
+    ESCAPED_LEFT=$ESCAPED_MOST
     ESCAPED_LIST=''
     escaped_read
     cgroup_find "${TRADING[@]}"
@@ -26,7 +27,15 @@ escaped_find() {
         escaped_follow "$unit" "${UNIT_PROP["$unit.MainPID"]:-0}"
         escaped_follow "$unit" "${UNIT_PROP["$unit.ControlPID"]:-0}"
     done
+}
+
+# escaped_ask: all that escaped_find finds, and those whose parents are dead, into the file. Run it as a child of the
+# enforcer that nobody waits for: the environment of a process that hangs in the kernel may not be readable, ever.
+escaped_ask() {
+    escaped_find
+    [[ -z $ESCAPED_LIST ]] || escaped_write ''
     escaped_by_run
+    escaped_write "$$"
 }
 
 # escaped_by_run: into ESCAPED_LIST those that systemd started, or whose forefathers it did, as this run of a unit.
@@ -65,10 +74,10 @@ escaped_write() {
         mv -fT -- "$ESCAPED_FILE.$BASHPID" "$ESCAPED_FILE"
 }
 
-# escaped_follow UNIT PID: into ESCAPED_LIST this process and all it made, as far as they are outside. Uses left.
+# escaped_follow UNIT PID: into ESCAPED_LIST this process and all it made, as far as they are outside.
 escaped_follow() {
     local child
-    [[ $2 =~ ^[1-9][0-9]{0,9}$ && -z ${ESCAPED_SEEN[$2]:-} ]] && (($2 > 1 && left-- > 0)) || return 0
+    [[ $2 =~ ^[1-9][0-9]{0,9}$ && -z ${ESCAPED_SEEN[$2]:-} ]] && (($2 > 1 && ESCAPED_LEFT-- > 0)) || return 0
     ESCAPED_SEEN[$2]=1
     escaped_inside "$1" "$2" || ! escaped_start "$2" || ESCAPED_LIST+="$2 $ESCAPED_START $1"$'\n'
     escaped_children "$2"
