@@ -76,12 +76,20 @@ escaped_write() {
 
 # escaped_follow UNIT PID: into ESCAPED_LIST this process and all it made, as far as they are outside.
 escaped_follow() {
-    local child
-    [[ $2 =~ ^[1-9][0-9]{0,9}$ && -z ${ESCAPED_SEEN[$2]:-} ]] && (($2 > 1 && ESCAPED_LEFT-- > 0)) || return 0
-    ESCAPED_SEEN[$2]=1
-    escaped_inside "$1" "$2" || ! escaped_start "$2" || ESCAPED_LIST+="$2 $ESCAPED_START $1"$'\n'
-    escaped_children "$2"
-    for child in $ESCAPED_PIDS; do escaped_follow "$1" "$child"; done
+    local unit=$1 pid
+    local -a todo=("$2")
+    # A loop: a chain of thousands of processes would be too deep for bash to follow itself.
+    while ((${#todo[@]})); do
+        pid=${todo[-1]}
+        unset 'todo[-1]'
+        [[ $pid =~ ^[1-9][0-9]{0,9}$ && -z ${ESCAPED_SEEN[$pid]:-} ]] || continue
+        ((pid > 1 && ESCAPED_LEFT-- > 0)) || continue
+        ESCAPED_SEEN[$pid]=1
+        escaped_inside "$unit" "$pid" || ! escaped_start "$pid" || ESCAPED_LIST+="$pid $ESCAPED_START $unit"$'\n'
+        escaped_children "$pid"
+        # shellcheck disable=SC2206 # a list of numbers
+        todo+=($ESCAPED_PIDS)
+    done
 }
 
 # escaped_start PID: into ESCAPED_START when it was started, in ticks since boot; false when it does not live.
