@@ -18,7 +18,7 @@ RENDERED=()
 load() {
     local here part
     here=$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")
-    for part in paths exits say names clock config latch terminal render watch; do
+    for part in paths exits say names clock config latch terminal render stale watch; do
         # shellcheck source=/dev/null
         . "$here/lib/$part.sh" || exit 2
     done
@@ -141,16 +141,18 @@ install_units() {
 }
 
 write_configured_files() {
-    install_configuration && install_units && write_manifest
+    install_configuration && install_units && stale_find && write_manifest
 }
 
-# write_manifest: what doctor compares with later. What may be edited is not in it.
+# write_manifest: what doctor compares with later, and what an upgrade knows to remove. What may be edited is not
+# in it.
 write_manifest() {
     local file
     {
         [[ $ACTION != configure ]] || manifest_kept
+        ((${#STALE[@]} == 0)) || printf '%s\n' "${STALE[@]}"
         for file in "${RENDERED[@]}"; do
-            [[ $file == "$ESS_CONF" || $file == "$ESS_AFTERMATH_CONF" || $file == "$WATCH_CONF" ]] ||
+            [[ $file == @("$ESS_CONF"|"$ESS_AFTERMATH_CONF"|"$WATCH_CONF"|"$ESS_MANIFEST") ]] ||
                 printf '%s  %s\n' "$(sha256sum <"$DESTDIR$file" | cut -d' ' -f1)" "$file"
         done
     } | sort -u -k2 | render_put "$ESS_MANIFEST" 0644
@@ -202,6 +204,7 @@ run_install() {
         fail 'could not write the files' 'The message above names the file; is the disk full or read-only?'
     fi
     activate_units || fail 'systemd did not take the units' 'See: journalctl -b -u quantum-ess.path' "$EXIT_NOT_ARMED"
+    stale_remove || complain 'could not write what is installed' 'The message above names the file; run this again.'
     if [[ -n $PYTHON ]]; then
         step 'Python command line'
         install_python || python_ok=''
@@ -246,7 +249,7 @@ run_uninstall() {
         fail 'not removed: the latch is set, and removing this would let trading start again' 'First: ess deactivate' "$EXIT_RELEASE_FAILED"
     fi
     [[ -r $DESTDIR$ESS_MANIFEST ]] || fail "nothing is installed here ($ESS_MANIFEST is missing)"
-    [[ -n $DESTDIR ]] || systemctl --quiet disable --now "$WATCH_UNIT" "${WATCH[@]}" quantum-ess-canary.service
+    [[ -n $DESTDIR ]] || { stale_installed && systemctl --quiet disable --now -- "${INSTALLED[@]}"; }
     metrics_forget
     while IFS= read -r file; do
         rm -f -- "$DESTDIR$file"
