@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ess.exits import ExitCode
 
 
-@click.group()
+@click.group(no_args_is_help=False)
 def alert() -> None:
     """The messages that tell people of a stop."""
 

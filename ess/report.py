@@ -197,7 +197,10 @@ def _inactive(view: View, paint: Paint, most: int | None) -> list[str]:
 
 
 def _finding(finding: Finding, *, explain: bool) -> list[str]:
-    lines = _wrap(f"{finding.code}: {finding.where}", "  ")
+    mark = "  (warning)" if explain and finding.severity is Severity.WARNING else ""
+    # No break before it, and no line of its own: it is put back where it was.
+    lines = _wrap(f"{finding.code}: {finding.where}{mark.replace(' ', chr(0))}", "  ")
+    lines = [line.replace("\0", " ") for line in lines]
     lines += _wrap(clean(finding.message), "      ")
     if explain:
         lines += _wrap(finding.meaning, "      ")
@@ -205,8 +208,6 @@ def _finding(finding: Finding, *, explain: bool) -> list[str]:
     lines += _wrap(commands[0], "      mend: ")
     for command in commands[1:]:
         lines += _wrap(command, "            ")
-    if explain and finding.severity is Severity.WARNING:
-        lines[0] += "  (warning)"
     return lines
 
 

@@ -172,6 +172,14 @@ def test_doctor_says_who_would_be_told() -> None:
     assert told.endswith(f"sudo systemctl start quantum-ess.path\n\n{said}")
 
 
+def test_a_warning_about_many_channels_fits_the_screen() -> None:
+    many = ", ".join(f"email-{number}" for number in range(1, 8))
+    for where in (many, f"{many}, x", f"{many}, abcdef"):
+        screen = report.doctor_text([Finding("alert-unacked", where, "x", "y")], plain)
+        assert max(map(len, screen.splitlines())) <= 80
+        assert screen.count("(warning)") == 1
+
+
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 def test_every_finding_fits_the_screen(case: tuple[object, str]) -> None:
     facts, _ = case
