@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ess.paths import Paths
 
 # How long the service may take to be up and see a question, and to say what it sees (s).
-_PATIENCE = 20.0
+_PATIENCE = 15.0
 # How much longer than its tests an answer may take (s).
 _MORE = 10.0
 _POLL = 0.05
@@ -49,7 +49,7 @@ class CannotRunError(AftermathError):
 
 
 def sight(paths: Paths) -> Sight:
-    """Return which channels the delivery service has. Raises AftermathError, ManagerError."""
+    """Return which channels the delivery service has. Raises AftermathError."""
     with contextlib.closing(ask(paths, Question())) as said:
         return next(said).sight
 
@@ -57,7 +57,7 @@ def sight(paths: Paths) -> Sight:
 def ask(paths: Paths, asked: Question) -> Generator[Answer]:
     """Yield the answers as they come; the last is `done`.
 
-    Raises CannotRunError; AftermathError or ManagerError when there is no (complete) answer.
+    Raises CannotRunError; AftermathError when there is no (complete) answer.
     """
     if not os.path.isdir(f"{paths.root}/run/systemd/system"):
         yield from reply.answers(paths, asked)
@@ -68,6 +68,8 @@ def ask(paths: Paths, asked: Question) -> Generator[Answer]:
         question.put(path, asked)
         service.hand_over(path)
         yield from _answers(service, path, asked)
+    except ManagerError as error:
+        raise AftermathError(f"the delivery cannot be asked: {error.what}") from error
     except OSError as error:
         what = f"{error.filename or paths.questions}: {error.strerror or error}"
         raise AftermathError(f"the delivery cannot be asked: {what}") from error

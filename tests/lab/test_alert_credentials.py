@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.lab.conftest import _layer
+from tests.lab import managers
 from tests.lab.host import CHECKOUT
 from tests.lab.rig import BRISK, CONTROLLER, DRILL, arm
 
 if TYPE_CHECKING:
     import subprocess
+    from collections.abc import Mapping
 
     from tests.lab.conftest import BootLab
     from tests.lab.lab import Lab
 
 SETTINGS = "/etc/quantum-ess/aftermath.env"
 DROP_IN = "quantum-ess-deliver.service.d/secret.conf"
+MAILBOX = CHECKOUT / "scripts/proof_lab/units/mailbox.py"
 MAILS = "/root/mails"
 MAIL = """QT_ESS_SMTP_HOST=127.0.0.1
 QT_ESS_SMTP_PORT=2525
@@ -33,10 +35,10 @@ NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--")
 @pytest.fixture
 def desk(boot_lab: BootLab, lab_image: str) -> Lab:
     """An armed host with a mail server; the addressee comes as a credential alone."""
-    mailbox = CHECKOUT / "scripts/proof_lab/units"
-    lab = arm(boot_lab(layer=_layer(lab_image), bind_ro={mailbox: "/mail"}), settings=BRISK)
+    lab = arm(managers.boot(boot_lab, lab_image), settings=BRISK)
+    lab.write("/root/mailbox.py", MAILBOX.read_text())
     lab.write(SETTINGS, MAIL, mode=0o600)
-    lab.sh(f"systemd-run -q --unit=mailbox python3 -I /mail/mailbox.py {MAILS}")
+    lab.sh(f"systemd-run -q --unit=mailbox python3 -I /root/mailbox.py {MAILS}")
     lab.wait_until(lambda: "2525" in lab.exec("ss", "-ltn").stdout, what="a mail server")
     credential(lab, "LoadCredential=QT_ESS_EMAIL_TO:/root/to")
     lab.write("/root/to", "carol@desk.example\n", mode=0o600)
@@ -53,8 +55,10 @@ def alert_test(lab: Lab, *arguments: str, code: int = 0) -> subprocess.Completed
     return done
 
 
-def findings(lab: Lab, *who: str) -> dict[str, dict[str, str]]:
-    done = lab.exec(*who, "ess", "doctor", "--json", check=False, timeout=60)
+def findings(
+    lab: Lab, *who: str, env: Mapping[str, str] | None = None
+) -> dict[str, dict[str, str]]:
+    done = lab.exec(*who, "ess", "doctor", "--json", check=False, timeout=60, env=env)
     assert done.stderr == ""
     answer: dict[str, Any] = json.loads(done.stdout)
     return {finding["code"]: finding for finding in answer["findings"]}
@@ -65,12 +69,15 @@ def left_over(lab: Lab) -> str:
 
 
 @pytest.mark.both_systemds
-def test_a_channel_whose_key_is_a_credential_is_tested_and_judged(desk: Lab) -> None:
+def test_a_channel_whose_key_is_a_credential_is_tested_and_judged(
+    desk: Lab, lab_image: str
+) -> None:
     done = alert_test(desk)
     assert done.stdout.startswith("email-1  delivered in ")
     assert done.stderr == ""
     assert "carol@desk.example" in desk.read(MAILS)
-    assert set(findings(desk)) == {"alert-unacked"}
+    for manager in managers.MANAGERS[lab_image]:
+        assert set(findings(desk, env=managers.environment(manager))) == {"alert-unacked"}
     assert alert_test(desk, "email-1").stdout.startswith("email-1  delivered in ")
     assert "configured: email-1" in alert_test(desk, "slack", code=2).stderr
     desk.exec("ess", "drill", timeout=150)
