@@ -264,7 +264,8 @@ run_uninstall() {
         # Nobody reads requests any more: who makes one has to see that.
         rm -rf --one-file-system -- "${REQUEST_DIR:?}"
     fi
-    tell "quantum-ess is removed; kept: ${ESS_CONF%/*}, $STATE_DIR and /var/log/quantum-ess."
+    tell 'quantum-ess is removed. Kept are configuration, state and audit log:'
+    tell "${ESS_CONF%/*}, $STATE_DIR, /var/log/quantum-ess"
 }
 
 main() {

@@ -85,10 +85,27 @@ tell() {
     printf '%s\n' "$1"
 }
 
-# complain WHAT WHAT-TO-DO: one error, two lines, standard error.
+# complain WHAT WHAT-TO-DO: one error, two lines, standard error; on a terminal more than two rather than broken words.
 complain() {
-    printf 'ess: %s\n' "$1" >&2
-    [[ -z ${2:-} ]] || printf '     %s\n' "$2" >&2
+    complain_line 'ess: ' "$1" >&2
+    [[ -z ${2:-} ]] || complain_line '     ' "$2" >&2
+}
+
+# complain_line PREFIX TEXT: needs no other program.
+complain_line() {
+    local line=$1 rest=$2 word blank=''
+    [[ -t 1 ]] || { printf '%s%s\n' "$1" "$2" && return; }
+    while [[ -n $rest ]]; do
+        word=${rest%% *}
+        rest=${rest#"$word"}
+        rest=${rest# }
+        if [[ -n $blank ]] && ((${#line} + 1 + ${#word} > 79)); then
+            printf '%s\n' "$line"
+            line='     ' blank=''
+        fi
+        line+=$blank$word blank=' '
+    done
+    printf '%s\n' "$line"
 }
 
 # clean TEXT: into CLEAN, without control characters and at most 500 bytes.

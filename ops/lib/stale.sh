@@ -34,7 +34,8 @@ stale_remove() {
     local -a kept=()
     ((${#STALE[@]})) || return 0
     if [[ -z $DESTDIR ]] && latch_is_set; then
-        tell "The latch is set: ${#STALE[@]} files of the version before stay. After ess deactivate, run this again."
+        tell "The latch is set: ${#STALE[@]} files of the version before stay."
+        tell 'After ess deactivate, run this again.'
         return 0
     fi
     stale_units

@@ -38,3 +38,20 @@ def test_an_error_for_a_program_is_one_line(tmp_path: Path) -> None:
     with (tmp_path / "error").open("wb") as file:
         said(file.fileno())
     assert (tmp_path / "error").read_text().count("\n") == 1
+
+
+def test_bash_says_it_alike() -> None:
+    what = "something is wrong, and what is wrong takes a few more words; run it again"
+    script = f'. ops/lib/say.sh; complain "{what}" "Run: {COMMAND} {"x" * 90} y"'
+    leader, follower = pty.openpty()
+    subprocess.run(("bash", "-c", script), stderr=follower, cwd=REPOSITORY, check=True, timeout=30)
+    lines = os.read(leader, 4096).decode().splitlines()
+    os.close(leader)
+    os.close(follower)
+    assert lines == [
+        "ess: something is wrong, and what is wrong takes a few more words; run it",
+        "     again",
+        f"     Run: {COMMAND}",
+        f"     {'x' * 90}",
+        "     y",
+    ]
