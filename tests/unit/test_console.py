@@ -41,7 +41,7 @@ def test_an_error_for_a_program_is_one_line(tmp_path: Path) -> None:
 
 
 def test_bash_says_it_alike() -> None:
-    what = "something is wrong, and what is wrong takes a few more words; run it again"
+    what = "something is wrong, and what is wrong takes a few more words; run it again now"
     script = f'. ops/lib/say.sh; complain "{what}" "Run: {COMMAND} {"x" * 90} y"'
     leader, follower = pty.openpty()
     subprocess.run(("bash", "-c", script), stderr=follower, cwd=REPOSITORY, check=True, timeout=30)
@@ -49,8 +49,8 @@ def test_bash_says_it_alike() -> None:
     os.close(leader)
     os.close(follower)
     assert lines == [
-        "ess: something is wrong, and what is wrong takes a few more words; run it",
-        "     again",
+        "ess: something is wrong, and what is wrong takes a few more words; run it again",
+        "     now",
         f"     Run: {COMMAND}",
         f"     {'x' * 90}",
         "     y",
