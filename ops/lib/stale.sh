@@ -70,7 +70,7 @@ stale_installed() {
     local _ file
     INSTALLED=()
     while read -r _ file; do
-        [[ ${file%/*} == "$ESS_UNIT_DIR" && $file == */quantum-ess[-.]*.@(path|timer|service) && -e $file ]] || continue
+        [[ ${file%/*} == "$ESS_UNIT_DIR" && $file == */quantum-ess?(-*).@(path|timer|service) && -e $file ]] || continue
         INSTALLED+=("${file##*/}")
     done <"$ESS_MANIFEST"
 }
