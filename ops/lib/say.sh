@@ -87,21 +87,22 @@ tell() {
 
 # complain WHAT WHAT-TO-DO: one error, two lines, standard error; on a terminal more than two rather than broken words.
 complain() {
-    complain_line 'ess: ' "$1" >&2
-    [[ -z ${2:-} ]] || complain_line '     ' "$2" >&2
+    say_words 'ess: ' '     ' "$1" >&2
+    [[ -z ${2:-} ]] || say_words '     ' '     ' "$2" >&2
 }
 
-# complain_line PREFIX TEXT: needs no other program.
-complain_line() {
-    local line=$1 rest=$2 word blank=''
-    [[ -t 1 ]] || { printf '%s%s\n' "$1" "$2" && return; }
+# say_words PREFIX INDENT TEXT: one line; on a terminal as many as it takes, those after the first behind INDENT. Needs
+# no other program.
+say_words() {
+    local line=$1 rest=$3 word blank=''
+    [[ -t 1 ]] || { printf '%s%s\n' "$1" "$3" && return; }
     while [[ -n $rest ]]; do
         word=${rest%% *}
         rest=${rest#"$word"}
         rest=${rest# }
         if [[ -n $blank ]] && ((${#line} + 1 + ${#word} > 79)); then
             printf '%s\n' "$line"
-            line='     ' blank=''
+            line=$2 blank=''
         fi
         line+=$blank$word blank=' '
     done

@@ -164,7 +164,10 @@ DISARMED: 1 error.
 
 def test_doctor_says_who_would_be_told() -> None:
     healthy = "ARMED: nothing is wrong with the stop."
-    nobody = "No alert channel is configured: nobody is told of a stop."
+    nobody = (
+        "No alert channel is configured: nobody is told of a stop.\n"
+        "Next: name one in /etc/quantum-ess/aftermath.env; then: sudo ess alert test"
+    )
     assert report.doctor_text([], plain, {}) == f"{healthy}\n{nobody}"
     acked = {"redis": True, "slack": False, "email-1": None}
     told = report.doctor_text([STOPPED], plain, acked)
