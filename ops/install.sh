@@ -27,13 +27,13 @@ load() {
 
 usage() {
     cat <<'EOF'
-Usage: install.sh [--wheels DIR] [--no-python] [--no-drill]   install or upgrade
-       install.sh --configure                                apply a changed ess.env
-       install.sh --uninstall                                remove (refused while latched)
+Usage: install.sh [OPTION...]      install or upgrade
+       install.sh --configure      apply a changed ess.env
+       install.sh --uninstall      remove (refused while latched)
 
   --wheels DIR   take Python packages from DIR, not from a network
   --no-python    only the units and the bash controller
-  --no-drill     do not run the drill at the end; the host then counts as disarmed
+  --no-drill     no drill at the end; the host then counts as disarmed
   DESTDIR=DIR    write below DIR and start nothing (for packages)
 EOF
 }
@@ -201,7 +201,7 @@ run_install() {
     local python_ok=1
     step 'units and bash controller (these stop trading, alone)'
     if ! { copy_files && write_configured_files; }; then
-        fail 'could not write the files' 'The message above names the file; is the disk full or read-only?'
+        fail 'could not write the files' 'The message above names the file; is the disk full or read-only?' "$EXIT_NOT_ARMED"
     fi
     activate_units || fail 'systemd did not take the units' 'See: journalctl -b -u quantum-ess.path' "$EXIT_NOT_ARMED"
     stale_remove || complain 'could not write what is installed' 'The message above names the file; run this again.'
@@ -218,7 +218,7 @@ run_configure() {
     [[ -r $DESTDIR$ESS_MANIFEST ]] ||
         fail "nothing is installed here ($ESS_MANIFEST is missing)" 'Run ops/install.sh of the checkout.'
     step 'configuration'
-    write_configured_files || fail 'could not write the files' 'The message above names the file.'
+    write_configured_files || fail 'could not write the files' 'The message above names the file.' "$EXIT_NOT_ARMED"
     activate_units || fail 'systemd did not take the units' '' "$EXIT_NOT_ARMED"
     finish 1
 }

@@ -305,3 +305,17 @@ def test_wrong_use_changes_nothing(root: Root, arguments: tuple[str, ...]) -> No
     assert done.returncode == 2
     assert done.stderr.startswith("ess: ")
     assert not root.path.exists()
+
+
+def test_help_fits_the_screen(root: Root) -> None:
+    done = root.install("--help")
+    assert done.returncode == 0
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_where_nothing_can_be_written_it_is_not_installed(tmp_path: Path) -> None:
+    """It said 2, which promises that nothing was changed."""
+    (tmp_path / "file").touch()
+    done = Root(tmp_path / "file").install()
+    assert done.returncode == 5
+    assert "ess: could not write the files" in done.stderr
