@@ -100,6 +100,7 @@ CATALOGUE: dict[str, tuple[Severity, str]] = {
     "cgroup-kill-missing": (_W, "Killing is slower: the kernel is older than 5.14."),
     "release-unfinished": (_E, "A release was broken off; the sentry will set the latch again."),
     "aftermath-unknown": (_W, "It is not known whether people are told of a stop."),
+    "delivery-broken": (_W, "Nobody is told of a stop."),
     "alerts-misconfigured": (_W, "Somebody who should be told of a stop may not be."),
     "alerts-exposed": (_W, "Its secrets may be known to others: have new ones made."),
     "alerts-package": (_W, "The channels that need it tell nobody."),

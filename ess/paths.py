@@ -54,6 +54,9 @@ class Paths:
         self.aftermath_lock = f"{own_run}/aftermath/lock"
         # What somebody has to be told, as it stands, and how far each channel has got with it.
         self.cases, self.deliveries = f"{own_state}/cases", f"{own_state}/deliveries"
+        # Where the delivery service is asked what it sees, and to send tests.
+        self.questions = f"{own_run}/questions"
+        self.deliver_unit = "quantum-ess-deliver.service"
         # In the directory that node_exporter reads (QT_ESS_METRICS_DIR): the sentry's, and ours.
         self.sentry_metrics, self.event_metrics = "quantum_ess.prom", "quantum_ess_events.prom"
         self.metrics_lock = f"{own_run}/aftermath/metrics.lock"

@@ -221,6 +221,10 @@ CASES: dict[str, tuple[Facts, str]] = {
         after(problems=("no slack alerts: QT_ESS_SLACK_CHANNEL malformed",)),
         "alerts-misconfigured",
     ),
+    "delivery does not start": (
+        after(broken=f"{PATHS.deliver_unit} is masked", channels=()),
+        "delivery-broken",
+    ),
     "secrets open to others": (after(exposed="others may read it"), "alerts-exposed"),
     "package gone": (after(packages={"apprise": "No module named 'apprise'"}), "alerts-package"),
     "events wait": (after(waiting={PATHS.spools[1]: Waiting(3, 121)}), "spool-waiting"),

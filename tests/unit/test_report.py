@@ -184,12 +184,23 @@ DISARMED: 1 error.
 
 def test_doctor_says_who_would_be_told() -> None:
     healthy = "ARMED: nothing is wrong with the stop."
-    nobody = "No alert channel is configured: nobody is told of a stop."
+    nobody = (
+        "No alert channel is configured: nobody is told of a stop.\n"
+        "Next: name one in /etc/quantum-ess/aftermath.env; then: sudo ess alert test"
+    )
     assert report.doctor_text([], plain, {}) == f"{healthy}\n{nobody}"
     acked = {"redis": True, "slack": False, "email-1": None}
     told = report.doctor_text([STOPPED], plain, acked)
     said = "Alert channels acked in the last drill: redis yes, slack NO, email-1 not tried."
     assert told.endswith(f"sudo systemctl start quantum-ess.path\n\n{said}")
+
+
+def test_a_warning_about_many_channels_fits_the_screen() -> None:
+    many = ", ".join(f"email-{number}" for number in range(1, 8))
+    for where in (many, f"{many}, x", f"{many}, abcdef"):
+        screen = report.doctor_text([Finding("alert-unacked", where, "x", "y")], plain)
+        assert max(map(len, screen.splitlines())) <= 80
+        assert screen.count("(warning)") == 1
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
