@@ -1,0 +1,123 @@
+"""From a figure that is written to Redis to the flag and to the last trading process dead: by the
+watcher, and by what people would write instead. The figure breaks the limit of the flash crash.
+"""
+
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import watch_unit
+from commands import ESS
+from flag_watch import flag_and_deaths_ms
+from fleet import Fleet, run
+from installed import redis
+from methods import touch_flag, undo
+from redis_server import redis_server
+from watch_unit import LATEST, STREAM
+
+GOOD, BAD = 1000, 960
+NOTIFY = "Kh$"
+SCRIPT = "bench-script.service"
+KEY = "bench:equity"
+# As short as it can be, with nothing for the case that Redis is away or the answer no number.
+LOOP = """while sleep 1; do
+    equity=$(redis-cli -p {port} GET {key})
+    (( equity > 970 )) || {{ {ess} activate --reason "equity $equity"; break; }}
+done"""
+TOUCH = "touch of the flag (no figure)"
+STREAMED = "watcher: XADD to the stream"
+PUSHED = "watcher: HSET, Redis notifies"
+POLLED = "watcher: HSET, polled every 1 s"
+SCRIPTED = "script: redis-cli, 1 s, ess activate"
+
+
+def client_of(port: int) -> Any:
+    """A client in this process: the start of another one is in no figure."""
+    client = redis.Redis(port=port)
+    client.ping()
+    return client
+
+
+def add(client: Any, equity: float) -> None:
+    """To the stream."""
+    client.xadd(STREAM, {"name": "equity", "value": str(equity)})
+
+
+def put(client: Any, equity: float) -> None:
+    """Into the hash."""
+    client.hset(LATEST, "equity", f"{equity} {time.time():.6f}")
+
+
+def notify(client: Any, events: str) -> None:
+    """Have Redis tell of what is set, or not."""
+    client.config_set("notify-keyspace-events", events)
+
+
+@contextmanager
+def script(port: int) -> Iterator[None]:
+    """What people would write, as a unit of its own."""
+    loop = LOOP.format(port=port, key=KEY, ess=ESS)
+    run("systemd-run", "-q", "--collect", f"--unit={SCRIPT}", "/bin/bash", "-c", loop)
+    try:
+        yield
+    finally:
+        subprocess.run(("systemctl", "stop", SCRIPT), check=False, capture_output=True)
+
+
+def ready(fleet: Fleet, client: Any) -> None:
+    """All is well in every figure, the watcher has seen that, and trading runs."""
+    client.set(KEY, GOOD)
+    notify(client, "")
+    add(client, GOOD)
+    watch_unit.await_mood("flash-crash", "quiet")
+    undo(fleet)
+    watch_unit.await_mood("flash-crash", "quiet")
+    fleet.start()
+    # In step with nothing that comes once a second.
+    time.sleep(random.random())
+
+
+def ways(fleet: Fleet, client: Any) -> dict[str, Callable[[], object]]:
+    """What is done in each, to be measured from its start on."""
+    return {
+        TOUCH: partial(touch_flag, fleet),
+        STREAMED: partial(add, client, BAD),
+        PUSHED: partial(put, client, BAD),
+        POLLED: partial(put, client, BAD),
+        SCRIPTED: partial(client.set, KEY, BAD),
+    }
+
+
+def one(fleet: Fleet, port: int, client: Any, name: str) -> tuple[float, float]:
+    """ms to the flag and to the last death, by one way."""
+    ready(fleet, client)
+    act = ways(fleet, client)[name]
+    if name == PUSHED:
+        notify(client, NOTIFY)
+    if name != SCRIPTED:
+        return flag_and_deaths_ms(fleet.pids(), act)
+    with script(port):
+        time.sleep(1 + random.random())
+        return flag_and_deaths_ms(fleet.pids(), act)
+
+
+def measure_figures(fleet: Fleet, runs: int) -> dict[str, dict[str, list[float]]]:
+    """ms to the flag and to the last death, over `runs` runs of each way, round robin."""
+    flags: dict[str, list[float]] = {}
+    deaths: dict[str, list[float]] = {}
+    undo(fleet)
+    with redis_server() as port, watch_unit.watching(port):
+        client = client_of(port)
+        for number in range(runs):
+            for name in ways(fleet, client):
+                flag, dead = one(fleet, port, client, name)
+                flags.setdefault(name, []).append(flag)
+                deaths.setdefault(name, []).append(dead)
+            print(f"figure to stop: {number + 1} of {runs}", file=sys.stderr)
+        undo(fleet)
+    return {"to_flag": flags, "to_dead": deaths}
