@@ -13,7 +13,7 @@ from typing import Any
 
 import watch_unit
 from commands import ESS
-from flag_watch import flag_and_deaths_ms
+from flag_watch import Course, timed_stop
 from fleet import Fleet, run
 from installed import redis
 from methods import touch_flag, undo
@@ -23,6 +23,7 @@ from watch_unit import LATEST, STREAM
 GOOD, BAD = 1000, 960
 NOTIFY = "Kh$"
 SCRIPT = "bench-script.service"
+READER, ENFORCER = "quantum-ess-request.service", "quantum-ess-trigger.service"
 KEY = "bench:equity"
 # As short as it can be, with nothing for the case that Redis is away or the answer no number.
 LOOP = """while sleep 1; do
@@ -93,31 +94,54 @@ def ways(fleet: Fleet, client: Any) -> dict[str, Callable[[], object]]:
     }
 
 
-def one(fleet: Fleet, port: int, client: Any, name: str) -> tuple[float, float]:
-    """ms to the flag and to the last death, by one way."""
+def one(fleet: Fleet, port: int, client: Any, name: str) -> Course:
+    """One stop, by one way."""
     ready(fleet, client)
     act = ways(fleet, client)[name]
     if name == PUSHED:
         notify(client, NOTIFY)
     if name != SCRIPTED:
-        return flag_and_deaths_ms(fleet.pids(), act)
+        return timed_stop(fleet.pids(), act)
     with script(port):
         time.sleep(1 + random.random())
-        return flag_and_deaths_ms(fleet.pids(), act)
+        return timed_stop(fleet.pids(), act)
+
+
+def systemd_ns(unit: str, what: str) -> int:
+    """A moment that PID 1 has noted of a unit (ns, monotonic)."""
+    return int(run("systemctl", "show", "-P", f"{what}TimestampMonotonic", unit)) * 1000
+
+
+def stages(course: Course) -> dict[str, float]:
+    """ms from the figure to each step of the way to the stop."""
+    return {
+        "the watcher has asked for it": course.ms(course.asked),
+        "PID 1 starts the reader": course.ms(systemd_ns(READER, "ExecMainStart")),
+        "the reader has set the flag": course.ms(course.flag),
+        "PID 1 queues the stops": course.ms(systemd_ns("quantum-ess-halt.target", "ActiveEnter")),
+        "PID 1 starts the enforcer": course.ms(systemd_ns(ENFORCER, "ExecMainStart")),
+        "the last trading process is dead": course.ms(course.dead),
+    }
 
 
 def measure_figures(fleet: Fleet, runs: int) -> dict[str, dict[str, list[float]]]:
     """ms to the flag and to the last death, over `runs` runs of each way, round robin."""
-    flags: dict[str, list[float]] = {}
-    deaths: dict[str, list[float]] = {}
+    found: dict[str, dict[str, list[float]]] = {"to_flag": {}, "to_dead": {}, "stages": {}}
+
+    def note(table: str, name: str, ms: float) -> None:
+        found[table].setdefault(name, []).append(ms)
+
     undo(fleet)
     with redis_server() as port, watch_unit.watching(port):
         client = client_of(port)
         for number in range(runs):
             for name in ways(fleet, client):
-                flag, dead = one(fleet, port, client, name)
-                flags.setdefault(name, []).append(flag)
-                deaths.setdefault(name, []).append(dead)
+                course = one(fleet, port, client, name)
+                note("to_flag", name, course.ms(course.flag))
+                note("to_dead", name, course.ms(course.dead))
+                if name == STREAMED:
+                    for stage, ms in stages(course).items():
+                        note("stages", stage, ms)
             print(f"figure to stop: {number + 1} of {runs}", file=sys.stderr)
         undo(fleet)
-    return {"to_flag": flags, "to_dead": deaths}
+    return found

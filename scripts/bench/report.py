@@ -119,6 +119,7 @@ def watch(found: dict[str, Any]) -> str:
 
         title = f"watcher: ms from a figure to {end}"
         tables.append(table(title, 35, found[key], last, f"{'ours/it':>9}"))
+    tables.append(plain("watcher, XADD: ms from a figure until", found["stages"]))
     tables.append(load(found["load"]))
     rates = found["per_second"]
     lines = ["\nwatcher: so many a second, in one process"]

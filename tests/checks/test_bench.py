@@ -35,6 +35,7 @@ RESULT: dict[str, Any] = {
     "watch": {
         "to_flag": {"watcher: XADD to the stream": ROW, "script": {**ROW, "p50": 2469.0}},
         "to_dead": {"watcher: XADD to the stream": ROW, "touch": {**ROW, "p50": 0.0}},
+        "stages": {"PID 1 starts the reader": ROW},
         "load": {
             "1,000 feeds/s, hash, notified": {
                 "cpu_percent": 12.345,
@@ -148,24 +149,28 @@ def test_the_flag_and_the_last_death_are_timed_as_they_come(tmp_path: Path) -> N
 import pathlib, subprocess, sys, threading, time
 import flag_watch
 flag_watch.RUN_FLAG = pathlib.Path({str(tmp_path)!r}, "ESS_ON")
+flag_watch.REQUESTS = pathlib.Path({str(tmp_path)!r}, "requests")
+flag_watch.REQUESTS.mkdir()
 children = [subprocess.Popen(["sleep", "60"]) for _ in range(2)]
 def act():
     children[0].kill()
     (flag_watch.RUN_FLAG.parent / "draft").touch()
     threading.Timer(0.1, flag_watch.RUN_FLAG.touch).start()
+    threading.Timer(0.2, (flag_watch.REQUESTS / "x").touch).start()
     threading.Timer(0.3, children[1].kill).start()
-flag, dead = flag_watch.flag_and_deaths_ms([one.pid for one in children], act)
+course = flag_watch.timed_stop([one.pid for one in children], act)
 for one in children:
     one.wait()
-print(100 <= flag < dead, 300 <= dead)
+asked, flag, dead = map(course.ms, (course.asked, course.flag, course.dead))
+print(200 <= asked < dead, 100 <= flag < asked, 300 <= dead)
 flag_watch.RUN_FLAG.unlink()
 try:
-    flag_watch.flag_and_deaths_ms([], lambda: None, limit_s=0.1)
+    flag_watch.timed_stop([], lambda: None, limit_s=0.1)
 except TimeoutError as error:
     print(error)
 """
     said = python("-c", script).splitlines()
-    assert said == ["True True", "no flag, or 0 processes alive after 0.1 s"]
+    assert said == ["True True True", "no flag, or 0 processes alive after 0.1 s"]
 
 
 def test_the_sections_are_those_the_help_names() -> None:
