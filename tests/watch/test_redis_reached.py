@@ -9,6 +9,7 @@ import trustme
 
 from ess.mirror.address import parse
 from ess.watch import figures
+from ess.watch.redis_keys import RedisKeys
 from ess.watch.redis_source import RedisSource
 from tests.mirror.server import Server, free_port
 from tests.mirror.test_sentinel import Cluster
@@ -26,15 +27,13 @@ def say(server: Server, value: float) -> None:
     server.client.xadd(figures.STREAM, fields)
 
 
-def source(url: str) -> RedisSource:
-    return RedisSource(parse(url), "0-0", 0.1)
+def sources(url: str) -> tuple[RedisSource, RedisKeys]:
+    return RedisSource(parse(url), "0-0", 0.1), RedisKeys(parse(url), 0.1)
 
 
-def test_a_failover_is_followed(
-    serve: Callable[..., Server], listen: Callable[[RedisSource], Ear]
-) -> None:
+def test_a_failover_is_followed(serve: Callable[..., Server], listen: Callable[..., Ear]) -> None:
     cluster = Cluster(serve)
-    ear = listen(source(cluster.url))
+    ear = listen(*sources(cluster.url))
     say(cluster.master, 1)
     ear.await_values("equity", 1.0)
     # The dead one may not have passed on what it was told.
@@ -48,10 +47,10 @@ def test_a_failover_is_followed(
 
 
 def test_a_master_that_hangs_is_left_for_the_new_one(
-    serve: Callable[..., Server], listen: Callable[[RedisSource], Ear]
+    serve: Callable[..., Server], listen: Callable[..., Ear]
 ) -> None:
     cluster = Cluster(serve)
-    ear = listen(source(cluster.url))
+    ear = listen(*sources(cluster.url))
     say(cluster.master, 1)
     ear.await_values("equity", 1.0)
     cluster.master.client.wait(2, 5000)
@@ -64,16 +63,16 @@ def test_a_master_that_hangs_is_left_for_the_new_one(
 
 
 def test_a_unix_socket(
-    serve: Callable[..., Server], listen: Callable[[RedisSource], Ear], tmp_path: Path
+    serve: Callable[..., Server], listen: Callable[..., Ear], tmp_path: Path
 ) -> None:
     socket = tmp_path / "a b.sock"
     server = serve("--unixsocket", str(socket), "--port", "0", unix_socket_path=str(socket))
     say(server, 3)
-    listen(source(f"unix://{quote(str(socket))}")).await_values("equity", 3.0)
+    listen(*sources(f"unix://{quote(str(socket))}")).await_values("equity", 3.0)
 
 
 def test_tls_is_verified(
-    serve: Callable[..., Server], listen: Callable[[RedisSource], Ear], tmp_path: Path
+    serve: Callable[..., Server], listen: Callable[..., Ear], tmp_path: Path
 ) -> None:
     authority = trustme.CA()
     certificate = authority.issue_cert("127.0.0.1")
@@ -92,5 +91,5 @@ def test_tls_is_verified(
     )
     say(server, 4)
     url = f"rediss://127.0.0.1:{port}"
-    listen(source(f"{url}?ssl_ca_certs={quote(files['ca'])}")).await_values("equity", 4.0)
-    listen(source(url)).await_trouble("certificate")
+    listen(*sources(f"{url}?ssl_ca_certs={quote(files['ca'])}")).await_values("equity", 4.0)
+    listen(*sources(url)).await_trouble("certificate")
