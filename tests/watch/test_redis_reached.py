@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import trustme
 
+from ess import journal
 from ess.mirror.address import parse
 from ess.watch import figures
 from ess.watch.redis_keys import RedisKeys
 from ess.watch.redis_source import RedisSource
+from tests.checks import runbook
 from tests.mirror.server import Server, free_port
 from tests.mirror.test_sentinel import Cluster
 from tests.watch.ear import until
@@ -18,6 +21,8 @@ from tests.watch.ear import until
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    import pytest
 
     from tests.watch.ear import Ear
 
@@ -60,6 +65,29 @@ def test_a_master_that_hangs_is_left_for_the_new_one(
     assert new
     say(new, 2)
     until(lambda: ear.values("equity") == [1.0, 2.0], seconds=40)
+
+
+def test_an_acl_user_with_no_more_than_the_runbook_says(
+    serve: Callable[..., Server],
+    listen: Callable[..., Ear],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(journal, "notice", said.append)
+    server = serve("--notify-keyspace-events", "Kh$")
+    [rule] = re.findall(r"`(user quantum-ess-watch on [^`]+)`", runbook.TEXT)
+    _, name, *words = rule.replace(">PASSWORD", ">s3cret").split()
+    getattr(server.client, "execute_command")("ACL", "SETUSER", name, *words)  # noqa: B009
+    address = parse(f"redis://{name}:s3cret@127.0.0.1:{server.port}")
+    ear = listen(RedisSource(address, "0-0", 0.2), RedisKeys(address, 0.2))
+    say(server, 1)
+    server.client.hset(figures.LATEST, "feed:a", "2")
+    server.client.set(f"{figures.LATEST}:health", "OK")
+    server.client.set(figures.STOP, "now")
+    until(lambda: {one.name for one in ear.samples} == {"equity", "feed:a", "health", "manual"})
+    until(lambda: server.client.client_list(_type="pubsub"))
+    ear.await_answer()
+    assert said == []
 
 
 def test_a_unix_socket(
