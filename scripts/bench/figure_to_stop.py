@@ -1,5 +1,5 @@
 """From a figure that is written to Redis to the flag and to the last trading process dead: by the
-watcher, and by what people would write instead. The figure breaks the limit of the flash crash.
+watcher, and by what people would write instead. The figure is the loss of the day in percent.
 """
 
 import random
@@ -20,15 +20,16 @@ from methods import touch_flag, undo
 from redis_server import redis_server
 from watch_unit import LATEST, STREAM
 
-GOOD, BAD = 1000, 960
+GOOD, BAD = -1, -12
+FIGURE, EVALUATOR = "daily_pnl_pct", "daily-loss"
 NOTIFY = "Kh$"
 SCRIPT = "bench-script.service"
 READER, ENFORCER = "quantum-ess-request.service", "quantum-ess-trigger.service"
-KEY = "bench:equity"
+KEY = "bench:daily_pnl"
 # As short as it can be, with nothing for the case that Redis is away or the answer no number.
 LOOP = """while sleep 1; do
-    equity=$(redis-cli -p {port} GET {key})
-    (( equity > 970 )) || {{ {ess} activate --reason "equity $equity"; break; }}
+    loss=$(redis-cli -p {port} GET {key})
+    (( loss >= -10 )) || {{ {ess} activate --reason "daily loss $loss"; break; }}
 done"""
 TOUCH = "touch of the flag (no figure)"
 STREAMED = "watcher: XADD to the stream"
@@ -44,14 +45,14 @@ def client_of(port: int) -> Any:
     return client
 
 
-def add(client: Any, equity: float) -> None:
+def add(client: Any, percent: float) -> None:
     """To the stream."""
-    client.xadd(STREAM, {"name": "equity", "value": str(equity)})
+    client.xadd(STREAM, {"name": FIGURE, "value": str(percent)})
 
 
-def put(client: Any, equity: float) -> None:
+def put(client: Any, percent: float) -> None:
     """Into the hash."""
-    client.hset(LATEST, "equity", f"{equity} {time.time():.6f}")
+    client.hset(LATEST, FIGURE, f"{percent} {time.time():.6f}")
 
 
 def notify(client: Any, events: str) -> None:
@@ -75,9 +76,9 @@ def ready(fleet: Fleet, client: Any) -> None:
     client.set(KEY, GOOD)
     notify(client, "")
     add(client, GOOD)
-    watch_unit.await_mood("flash-crash", "quiet")
+    watch_unit.await_mood(EVALUATOR, "quiet")
     undo(fleet)
-    watch_unit.await_mood("flash-crash", "quiet")
+    watch_unit.await_mood(EVALUATOR, "quiet")
     fleet.start()
     # In step with nothing that comes once a second.
     time.sleep(random.random())
@@ -134,6 +135,8 @@ def measure_figures(fleet: Fleet, runs: int) -> dict[str, dict[str, list[float]]
     undo(fleet)
     with redis_server() as port, watch_unit.watching(port):
         client = client_of(port)
+        # The first one ever only arms.
+        add(client, GOOD)
         for number in range(runs):
             for name in ways(fleet, client):
                 course = one(fleet, port, client, name)

@@ -12,7 +12,7 @@ from typing import Any
 
 import watch_unit
 from desk import wait_until
-from figure_to_stop import NOTIFY, SCRIPT, client_of, notify, script
+from figure_to_stop import GOOD, KEY, NOTIFY, SCRIPT, client_of, notify, script
 from fleet import run
 from redis_server import redis_server
 from watch_unit import LATEST, STREAM, UNIT
@@ -125,7 +125,7 @@ def measure_load(seconds: float) -> dict[str, dict[str, float]]:
         with watch_unit.watching(port):
             time.sleep(2)
             took["8 evaluators, no Prometheus"] = figures_of(UNIT, seconds)
-        client.set("bench:equity", 1000)
+        client.set(KEY, GOOD)
         with script(port):
             time.sleep(2)
             took["script: redis-cli every 1 s"] = figures_of(SCRIPT, seconds)

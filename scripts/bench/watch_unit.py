@@ -60,7 +60,7 @@ def await_mood(evaluator: str, mood: str) -> None:
             seen.add(file.stat().st_mtime_ns)
         return len(seen) > 1
 
-    wait_until(twice, f"{evaluator} is {mood}: {standing()}")
+    wait_until(twice, f"{evaluator} is {mood}")
 
 
 def cpu_s(unit: str) -> float:
