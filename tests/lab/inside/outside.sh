@@ -2,7 +2,7 @@
 # A trading program that leaves the control group of its unit, and ignores what a stop sends first.
 # usage: outside.sh join|scope|child|nameless|tree
 readonly GROUP=/sys/fs/cgroup/elsewhere.slice
-readonly BOT=(/usr/bin/env --ignore-signal=TERM,INT,HUP sleep 424242)
+readonly BOT=(/usr/bin/env "--ignore-signal=TERM,INT,HUP" sleep 424242)
 
 join() {
     mkdir -p "$GROUP"
