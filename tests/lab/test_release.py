@@ -356,6 +356,10 @@ def test_terminal_asks_for_the_word_and_a_reason(armed: Lab) -> None:
     trip(armed)
     done = armed.tty(CONTROLLER, "deactivate", typed="release\nfat finger\n", timeout=30)
     assert "Reason: " in done.stdout
+    asked = done.stdout.partition('Type "release"')[0].splitlines()
+    listed = [line.strip() for line in asked if line.strip() in TRADING_UNITS]
+    assert listed[0] == "quantum-governor.service", "the order in which they are started"
+    assert listed[-1] == "quantum-execution.service"
     assert "fat finger" in armed.journal("-t", "quantum-ess")
     assert_released(armed)
 
