@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from tests.lab import ground, host
+from tests.lab import ground as g
+from tests.lab import host
 from tests.lab.host import LabError
 from tests.lab.lab import Lab
+from tests.lab.stack import TRADING_UNITS
 
 LABS = pytest.StashKey[list[Lab]]()
 
@@ -79,7 +81,25 @@ def lab(boot_lab: BootLab, lab_image: str) -> Lab:
 @pytest.fixture
 def guarded(boot_lab: BootLab, lab_image: str) -> Lab:
     """A lab with the product and, in /inside, the helpers of tests/lab/ground.py."""
-    return boot_lab(layer=_layer(lab_image), bind_ro={ground.INSIDE: "/inside"})
+    return boot_lab(layer=_layer(lab_image), bind_ro={g.INSIDE: "/inside"})
+
+
+@pytest.fixture(scope="module")
+def ground(request: pytest.FixtureRequest) -> Iterator[g.Ground]:
+    """A lab for all tests of the module, as its function `furnish` leaves it."""
+    ground = g.Ground(request.module.furnish)
+    yield ground
+    ground.drop()
+
+
+@pytest.fixture
+def trading(ground: g.Ground, lab_image: str) -> Iterator[Lab]:
+    """The ground's lab, in which the four units trade."""
+    lab = ground.lab(lab_image)
+    g.start(lab, *TRADING_UNITS)
+    lab.wait_until(lambda: g.settled(lab, *TRADING_UNITS), what="they trade")
+    yield lab
+    ground.clean(*TRADING_UNITS)
 
 
 @pytest.hookimpl(wrapper=True)

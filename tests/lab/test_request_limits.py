@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from tests.lab.lab import Lab
 
+furnish = asking.furnish
 SENTRY = "quantum-ess-sentry"
 ASK = f"{' '.join(asking.by(MEMBER))} touch {REQUESTS}/x"
 TMPFILES = "systemd-tmpfiles --create /etc/tmpfiles.d/quantum-ess.conf"
@@ -34,22 +35,6 @@ DROP = (
     "from ess import request; from ess.paths import Paths;"
     " print(request.drop(Paths(), 'equity 9.1 % below its peak, limit 8 %', 'watcher'))"
 )
-
-
-@pytest.fixture(scope="module")
-def ground() -> Iterator[g.Ground]:
-    ground = g.Ground(asking.furnish)
-    yield ground
-    ground.drop()
-
-
-@pytest.fixture
-def trading(ground: g.Ground, lab_image: str) -> Iterator[Lab]:
-    """A lab in which the four units trade."""
-    lab = ground.lab(lab_image)
-    g.start(lab, *TRADING_UNITS)
-    yield lab
-    ground.clean(*TRADING_UNITS)
 
 
 def lines(lab: Lab) -> int:

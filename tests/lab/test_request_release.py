@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from tests.lab.lab import Lab
 
+furnish = asking.furnish
 SENTRY = "quantum-ess-sentry.timer"
 FIRST = "quantum-governor.service"
 ASK = f"{' '.join(asking.by(MEMBER))} touch {REQUESTS}/x"
@@ -39,21 +40,11 @@ RELEASE = {
 PID = f"systemctl show -P MainPID {READER}"
 
 
-@pytest.fixture(scope="module")
-def ground() -> Iterator[g.Ground]:
-    ground = g.Ground(asking.furnish)
-    yield ground
-    ground.drop()
-
-
 @pytest.fixture
-def trading(ground: g.Ground, lab_image: str) -> Iterator[Lab]:
-    """A lab in which the four units trade."""
-    lab = ground.lab(lab_image)
-    g.start(lab, *TRADING_UNITS)
-    yield lab
-    lab.systemctl("start", *WATCHES, SENTRY)
-    ground.clean(*TRADING_UNITS)
+def trading(trading: Lab) -> Iterator[Lab]:
+    """The four units trade; whoever looks at requests does so again afterwards."""
+    yield trading
+    trading.systemctl("start", *WATCHES, SENTRY)
 
 
 @pytest.fixture

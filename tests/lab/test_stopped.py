@@ -11,7 +11,7 @@ from tests.lab.hostile import KINDS, Hostile
 from tests.lab.stack import MONITOR_UNITS, TRADING_UNITS, put_monitor_stack, put_trading_stack
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from tests.lab.lab import Lab
 
@@ -27,13 +27,6 @@ def furnish(lab: Lab) -> None:
     g.put_units(lab, units)
     g.configure(lab, [POLITE, *(name for kind in KINDS for name in kind.trading)], [MONITOR])
     g.start(lab, MONITOR)
-
-
-@pytest.fixture(scope="module")
-def ground() -> Iterator[g.Ground]:
-    ground = g.Ground(furnish)
-    yield ground
-    ground.drop()
 
 
 @pytest.mark.both_systemds

@@ -26,13 +26,6 @@ def furnish(lab: Lab) -> None:
     lab.exec("cp", CONF, "/root/good.env")
 
 
-@pytest.fixture(scope="module")
-def ground() -> Iterator[g.Ground]:
-    ground = g.Ground(furnish)
-    yield ground
-    ground.drop()
-
-
 @pytest.fixture
 def trading(ground: g.Ground, lab_image: str) -> Iterator[Lab]:
     """A lab in which both units trade, with a good configuration."""
