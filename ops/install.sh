@@ -147,12 +147,13 @@ write_configured_files() {
 # write_manifest: what doctor compares with later. What may be edited is not in it.
 write_manifest() {
     local file
+    local -a kept=()
+    for file in "${RENDERED[@]}"; do
+        [[ $file == "$ESS_CONF" || $file == "$ESS_AFTERMATH_CONF" || $file == "$WATCH_CONF" ]] || kept+=(".$file")
+    done
     {
         [[ $ACTION != configure ]] || manifest_kept
-        for file in "${RENDERED[@]}"; do
-            [[ $file == "$ESS_CONF" || $file == "$ESS_AFTERMATH_CONF" || $file == "$WATCH_CONF" ]] ||
-                printf '%s  %s\n' "$(sha256sum <"$DESTDIR$file" | cut -d' ' -f1)" "$file"
-        done
+        (cd -- "${DESTDIR:-/}" && sha256sum -- "${kept[@]}") | sed 's|  \.|  |'
     } | sort -u -k2 | render_put "$ESS_MANIFEST" 0644
 }
 
