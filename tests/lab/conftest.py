@@ -12,11 +12,13 @@ from tests.lab import ground as g
 from tests.lab import host
 from tests.lab.host import LabError
 from tests.lab.lab import Lab
+from tests.lab.stable import Stable
 from tests.lab.stack import TRADING_UNITS
 
 LABS = pytest.StashKey[list[Lab]]()
 
 BootLab = Callable[..., Lab]
+ArmLab = Callable[..., Lab]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -48,7 +50,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         if isinstance(item, pytest.Function) and "lab_image" in item.fixturenames:
             image = item.callspec.params["lab_image"]
             _made(host.ensure_image, image)
-            if {"lab", "guarded", "ground", "survivor"} & set(item.fixturenames):
+            if {"lab", "guarded", "ground", "stable", "survivor"} & set(item.fixturenames):
                 _made(host.product_layer, image)
 
 
@@ -56,9 +58,10 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def boot_lab(request: pytest.FixtureRequest, lab_image: str) -> Iterator[BootLab]:
     """A function that boots labs over this test's image (keywords of Lab.up), until its end."""
     booted: list[Lab] = request.node.stash.setdefault(LABS, [])
+    alone = request.node.get_closest_marker("latch_alone") is not None
 
     def boot(layer: str | None = None, **keywords: Any) -> Lab:
-        booted.append(Lab.up(image=lab_image, layer=layer, **keywords))
+        booted.append(Lab.up(image=lab_image, layer=layer, latch_alone=alone, **keywords))
         return booted[-1]
 
     yield boot
@@ -87,7 +90,8 @@ def guarded(boot_lab: BootLab, lab_image: str) -> Lab:
 @pytest.fixture(scope="module")
 def ground(request: pytest.FixtureRequest) -> Iterator[g.Ground]:
     """A lab for all tests of the module, as its function `furnish` leaves it."""
-    ground = g.Ground(request.module.furnish)
+    alone = request.node.get_closest_marker("latch_alone") is not None
+    ground = g.Ground(request.module.furnish, latch_alone=alone)
     yield ground
     ground.drop()
 
@@ -102,16 +106,39 @@ def trading(ground: g.Ground, lab_image: str) -> Iterator[Lab]:
     ground.clean(*TRADING_UNITS)
 
 
+@pytest.fixture(scope="module")
+def stable(request: pytest.FixtureRequest) -> Iterator[Stable]:
+    """Where the armed labs of the module stand."""
+    alone = request.node.get_closest_marker("latch_alone") is not None
+    stable = Stable(latch_alone=alone)
+    yield stable
+    stable.drop()
+
+
+@pytest.fixture
+def arm_lab(stable: Stable, lab_image: str) -> Iterator[ArmLab]:
+    """A function that returns an armed lab (arguments of Stable.lab), which others used before."""
+    yield functools.partial(stable.lab, lab_image)
+    stable.back()
+
+
+@pytest.fixture
+def armed(arm_lab: ArmLab) -> Lab:
+    """An armed lab, which others may have used before, with the stack of trading units."""
+    return arm_lab()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     if report.failed and report.when != "teardown":
-        shared = getattr(item, "funcargs", {}).get("ground")
-        labs = [*item.stash.get(LABS, []), *(shared.labs if shared else ())]
+        funcargs = getattr(item, "funcargs", {})
+        shared = [funcargs[name] for name in ("ground", "stable") if name in funcargs]
+        labs = [*item.stash.get(LABS, []), *(lab for one in shared for lab in one.labs)]
         for lab in labs:
             report.sections.append((f"journal of lab {lab.name}", lab.journal_tail()))
-        if shared:
-            shared.drop()
+        for one in shared:
+            one.drop()
     return report

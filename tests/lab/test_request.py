@@ -12,7 +12,6 @@ from tests.lab.asking import MEMBER, NOBODY, OTHER, REQUESTS
 from tests.lab.stack import TRADING_UNITS
 
 if TYPE_CHECKING:
-
     from tests.lab.lab import Lab
 
 furnish = asking.furnish

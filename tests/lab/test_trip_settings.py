@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from tests.lab.lab import Lab
 
+pytestmark = pytest.mark.latch_alone
+
 SAVER = "quantum-saver.service"
 OTHER = "quantum-execution.service"
 # Takes its time over SIGTERM, less than the grace, and leaves a mark when it was given it.

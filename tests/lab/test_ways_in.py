@@ -10,7 +10,6 @@ from tests.lab import ground as g
 from tests.lab.stack import TRADING_UNITS
 
 if TYPE_CHECKING:
-
     from tests.lab.lab import Lab
 
 TOOLS = (g.ESS, g.CONTROLLER)
