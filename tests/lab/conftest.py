@@ -54,11 +54,17 @@ def pytest_collection_finish(session: pytest.Session) -> None:
                 _made(host.product_layer, image)
 
 
+def _images_alone(node: pytest.Item | pytest.Module) -> tuple[str, ...]:
+    """Return the images on which what follows a stop does not run in this test's labs."""
+    marker = node.get_closest_marker("latch_alone")
+    return () if marker is None else marker.args or host.IMAGES
+
+
 @pytest.fixture
 def boot_lab(request: pytest.FixtureRequest, lab_image: str) -> Iterator[BootLab]:
     """A function that boots labs over this test's image (keywords of Lab.up), until its end."""
     booted: list[Lab] = request.node.stash.setdefault(LABS, [])
-    alone = request.node.get_closest_marker("latch_alone") is not None
+    alone = lab_image in _images_alone(request.node)
 
     def boot(layer: str | None = None, **keywords: Any) -> Lab:
         booted.append(Lab.up(image=lab_image, layer=layer, latch_alone=alone, **keywords))
@@ -90,8 +96,7 @@ def guarded(boot_lab: BootLab, lab_image: str) -> Lab:
 @pytest.fixture(scope="module")
 def ground(request: pytest.FixtureRequest) -> Iterator[g.Ground]:
     """A lab for all tests of the module, as its function `furnish` leaves it."""
-    alone = request.node.get_closest_marker("latch_alone") is not None
-    ground = g.Ground(request.module.furnish, latch_alone=alone)
+    ground = g.Ground(request.module.furnish, latch_alone=_images_alone(request.node))
     yield ground
     ground.drop()
 
@@ -109,8 +114,7 @@ def trading(ground: g.Ground, lab_image: str) -> Iterator[Lab]:
 @pytest.fixture(scope="module")
 def stable(request: pytest.FixtureRequest) -> Iterator[Stable]:
     """Where the armed labs of the module stand."""
-    alone = request.node.get_closest_marker("latch_alone") is not None
-    stable = Stable(latch_alone=alone)
+    stable = Stable(latch_alone=_images_alone(request.node))
     yield stable
     stable.drop()
 

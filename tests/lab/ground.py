@@ -12,7 +12,7 @@ from tests.lab.lab import Lab
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
 INSIDE = Path(__file__).parent / "inside"
 RUN_FLAG = "/run/quantum/ESS_ON"
@@ -163,7 +163,9 @@ def release(lab: Lab, *arguments: str) -> None:
 class Ground:
     """One furnished lab, kept from test to test; one that fails or leaves it unclean ends it."""
 
-    def __init__(self, furnish: Callable[[Lab], None], *, latch_alone: bool = False) -> None:
+    def __init__(
+        self, furnish: Callable[[Lab], None], *, latch_alone: Collection[str] = ()
+    ) -> None:
         self._furnish = furnish
         self._latch_alone = latch_alone
         self._image = ""
@@ -173,7 +175,7 @@ class Ground:
         """Return the lab of this image; boot and furnish it when there is none."""
         if self._lab is None or self._image != image:
             self.drop()
-            self._lab = boot(image, latch_alone=self._latch_alone)
+            self._lab = boot(image, latch_alone=image in self._latch_alone)
             self._image = image
             self._furnish(self._lab)
         return self._lab

@@ -11,7 +11,7 @@ from tests.lab.rig import BRISK, alive, any_flag, arm, ess
 from tests.lab.stack import TRADING_UNITS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from tests.lab.lab import Lab
 
@@ -26,7 +26,7 @@ _LISTED = ("run", "root", "srv", "mnt", "var/lib")
 class Stable:
     """One armed lab at a time. Whatever a test changed on its disk for good ends it."""
 
-    def __init__(self, *, latch_alone: bool) -> None:
+    def __init__(self, *, latch_alone: Collection[str]) -> None:
         self._latch_alone = latch_alone
         self._key: Key | None = None
         self._units: tuple[str, ...] = ()
@@ -44,7 +44,8 @@ class Stable:
         key = (image, tuple(units.items()), tuple(settings.items()))
         if self._lab is None or self._key != key:
             self.drop()
-            self._lab, self._key = g.boot(image, latch_alone=self._latch_alone), key
+            self._lab = g.boot(image, latch_alone=image in self._latch_alone)
+            self._key = key
             self._units = (*TRADING_UNITS, *units)
             if units:
                 g.put_units(self._lab, units)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from tests.lab.lab import Lab
 
+pytestmark = pytest.mark.latch_alone
+
 furnish = asking.furnish
 SENTRY = "quantum-ess-sentry.timer"
 FIRST = "quantum-governor.service"

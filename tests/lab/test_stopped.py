@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from tests.lab.lab import Lab
 
+# On bookworm each stop has the company of what follows it, which may not hold it up.
+pytestmark = pytest.mark.latch_alone("trixie")
+
 POLITE = "polite.service"
 MONITOR = "monitor.service"
 
