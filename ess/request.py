@@ -10,6 +10,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+from ess import durable
 from ess.errors import EssError, ManagerError
 from ess.exits import ExitCode
 from ess.text import clean
@@ -81,7 +82,7 @@ def _place(directory: str, path: str, content: bytes) -> None:
         # Without a name until it is whole: what has one is taken at once.
         descriptor = os.open(directory, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600)
     except (OSError, AttributeError):
-        _write(path, content)
+        durable.create(path, content, 0o600)
         return
     with contextlib.ExitStack() as stack:
         stack.callback(os.close, descriptor)
@@ -93,14 +94,4 @@ def _place(directory: str, path: str, content: bytes) -> None:
             os.link(f"proc/self/fd/{descriptor}", path, src_dir_fd=root, follow_symlinks=True)
         except OSError:
             # No room for its words, or no /proc: that it is there is all that counts.
-            _write(path, content)
-
-
-def _write(path: str, content: bytes) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(path, flags, 0o600)
-    try:
-        with contextlib.suppress(OSError):
-            os.write(descriptor, content)
-    finally:
-        os.close(descriptor)
+            durable.create(path, content, 0o600)

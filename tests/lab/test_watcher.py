@@ -37,7 +37,8 @@ STOPWATCH = f"""
 now() {{ printf '%s\\n' "${{EPOCHREALTIME/./}}"; }}
 begun=$(now)
 redis-cli XADD quantum:ess:figures '*' name equity value 900 >/dev/null
-until [[ -e {RUN_FLAG} ]]; do :; done
+exec {{nap}}<> <(:)
+until [[ -e {RUN_FLAG} ]]; do read -rt 0.001 -u $nap || :; done
 flag=$(now)
 units=(quantum-ai-engine quantum-execution quantum-apply-layer quantum-governor)
 root=/sys/fs/cgroup; [[ -e $root/cgroup.controllers ]] || root=$root/unified
