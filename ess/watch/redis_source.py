@@ -32,11 +32,17 @@ class RedisSource:
 
     name = "redis"
 
-    def __init__(self, address: Address, since: str, interval: float) -> None:
+    def __init__(
+        self, address: Address, since: str, interval: float, keys: figures.Keys = figures.KEYS
+    ) -> None:
         self._address = address
         self._at = since
         self._interval = interval
+        self._stream_key = keys.stream
         self._answers = Answers(address)
+        self._heard = 0
+        # How many were ever added, and heard by us, when nothing was left to be read.
+        self._even: tuple[int, int] | None = None
 
     def run(self, deliver: Deliver, report: Report) -> None:
         """Deliver what is written, for ever; no answer of Redis ends it."""
@@ -71,14 +77,14 @@ class RedisSource:
             if self._stream(client, deliver, wait):
                 begun = heard_now()
                 time.sleep(_BREATH)
-            elif self._answers.is_wrong(figures.STREAM):
+            elif self._answers.is_wrong(self._stream_key):
                 time.sleep(wait)
 
     def _stream(self, client: redis.Redis, deliver: Deliver, wait: float | None) -> bool:
         """Deliver what was added; tell whether it was anything. `wait`: for at most so long (s)."""
         block = None if wait is None else max(1, round(wait * 1000))
-        read = partial(client.xread, {figures.STREAM: self._at}, _PORTION, block)
-        answer = self._answers.asked(figures.STREAM, read, cast("Any", None))
+        read = partial(client.xread, {self._stream_key: self._at}, _PORTION, block)
+        answer = self._answers.asked(self._stream_key, read, cast("Any", None))
         entries: list[tuple[bytes, dict[bytes, bytes]]] = answer[0][1] if answer else []
         if not entries:
             return False
@@ -89,8 +95,9 @@ class RedisSource:
             if fields
         ]
         if None in samples:
-            self._answers.odd(f"{figures.STREAM}: an entry that names no figure")
+            self._answers.odd(f"{self._stream_key}: an entry that names no figure")
         self._at = text(entries[-1][0])
+        self._heard += len(entries)
         deliver([one for one in samples if one], self._at)
         return True
 
@@ -99,13 +106,27 @@ class RedisSource:
 
         What is read twice could be counted twice, so nothing before that end is read.
         """
-        ask = partial(client.xinfo_stream, figures.STREAM)
-        state = self._answers.asked(figures.STREAM, ask, cast("Any", None))
+        ask = partial(client.xinfo_stream, self._stream_key)
+        state = self._answers.asked(self._stream_key, ask, cast("Any", None))
         if not state:
             return
         last = text(state["last-generated-id"])
         if _order(last) < _order(self._at):
             self._at = last
+        self._miss(state)
+
+    def _miss(self, state: dict[str, Any]) -> None:
+        """Take note of entries that were trimmed away before they were read."""
+        added, first = state.get("entries-added"), state.get("first-entry")
+        if added is not None and text(state["last-generated-id"]) == self._at:
+            before, heard = self._even or (added, self._heard)
+            lost = added - before - (self._heard - heard)
+            self._even = added, self._heard
+        else:
+            # What was read last is gone, and more is to come: a flood is faster than we are.
+            lost = int(bool(self._heard and first and _order(text(first[0])) > _order(self._at)))
+        if lost > 0:
+            self._answers.odd(f"{self._stream_key}: entries were removed before they were read")
 
 
 def since(seconds: float) -> str:
