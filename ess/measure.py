@@ -17,8 +17,9 @@ from ess import bounded, cgroup, config, latch, plan, regular, strays, tripset
 from ess.errors import CgroupError, ConfigError, ManagerError
 from ess.facts import Disk, Drill, Facts, FileState, Kernel, Settings, Systemd
 from ess.manager import commands
-from ess.paths import GROUP
+from ess.paths import GROUP, MAIN
 from ess.text import key_values
+from ess.watch import look
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,12 +27,14 @@ if TYPE_CHECKING:
     from ess.facts import Properties
     from ess.manager import Command, Manager
     from ess.paths import Paths
+    from ess.watch.look import Watch
 
 PROPERTIES = (
     "Id",
     "LoadState",
     "ActiveState",
     "ActiveEnterTimestampMonotonic",
+    "InactiveExitTimestampMonotonic",
     "SubState",
     "Result",
     "UnitFileState",
@@ -42,6 +45,8 @@ PROPERTIES = (
     "ConflictedBy",
     "RuntimeDirectory",
     "ExecStart",
+    "OnFailure",
+    "WatchdogUSec",
 )
 # Who may delete /run/quantum by stopping need not be a trading unit.
 _NEIGHBOURS = ("quantum*.service",)
@@ -75,7 +80,14 @@ def measure(paths: Paths, manager: Manager) -> Facts:
         systemd=systemd,
         kernel=_kernel(paths, systemd, trading),
         disk=_disk(paths, settings),
+        watch=_watch(paths, systemd),
     )
+
+
+def _watch(paths: Paths, systemd: Systemd) -> Watch | None:
+    """Return how the watcher is; the drill's latch has none."""
+    unit = systemd.units.get(paths.watch_unit, {})
+    return look.look(paths, unit) if paths.scope == MAIN else None
 
 
 def _left_running(paths: Paths) -> bool:
@@ -110,7 +122,8 @@ def _systemd(paths: Paths, manager: Manager, settings: Settings) -> Systemd:
         trading = tuple(plan.concrete(known.trading, manager))
         neighbours = manager.matching(_NEIGHBOURS)
         others = tuple(unit for unit in neighbours if unit not in trading)
-        wanted = dict.fromkeys((*paths.own_units, *trading, *others))
+        watcher = (paths.watch_unit, paths.watch_deadman_unit)
+        wanted = dict.fromkeys((*paths.own_units, *watcher, *trading, *others))
         units = manager.show(list(wanted), PROPERTIES)
     except ManagerError as error:
         return Systemd(error=str(error))

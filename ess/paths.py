@@ -87,6 +87,8 @@ class Paths:
         self.sentry_unit = f"{stem}-sentry.service"
         self.drill_timer = f"{stem}-drill.timer"
         self.drill_unit = f"{stem}-drill.service"
+        self.watch_unit = f"{stem}-watch.service"
+        self.watch_deadman_unit = f"{stem}-watch-deadman.service"
 
     @property
     def own_units(self) -> tuple[str, ...]:

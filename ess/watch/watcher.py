@@ -18,7 +18,7 @@ from ess.latch import State
 from ess.spool import boot
 from ess.watch import source, standing
 from ess.watch.sample import Now
-from ess.watch.standing import Standing
+from ess.watch.standing import Standing, Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -40,7 +40,8 @@ class Parts:
     """What a watcher is made of. `directory`: where it tells others how it stands.
 
     `latched` is called while the latch is on, `cursor` with how far a source has been judged,
-    `feeds` returns the age of each feed (s). `interval`, `pause`: s.
+    `reports` with what each source reports into; `feeds` returns the age of each feed (s).
+    `interval`, `pause`: s.
     """
 
     judge: Judge
@@ -55,6 +56,7 @@ class Parts:
     latched: Callable[[], None]
     cursor: Callable[[str], None]
     feeds: Callable[[Now], Mapping[str, float]]
+    reports: Callable[[Sequence[Report]], None]
 
 
 def moment(boot_id: str) -> Now:
@@ -85,6 +87,7 @@ class Watcher:
         self._round()
         self._notify.ready(self._status(()))
         self._reports = [source.start(one, deliver) for one in self._parts.sources]
+        self._parts.reports(self._reports)
         due = loop.time()
         while True:
             due = max(due + self._parts.interval, loop.time())
@@ -148,7 +151,12 @@ class Watcher:
     def _tell(self, verdicts: tuple[Verdict, ...], now: Now) -> None:
         parts = self._parts
         feeds = parts.feeds(now)
-        told = Standing(parts.interval, parts.pause, parts.dry_run, verdicts, feeds)
+        # Before the first round none has been asked yet.
+        sources = dict.fromkeys((one.name for one in parts.sources), Trouble())
+        sources |= {one.name: Trouble(one.trouble, one.lasts) for one in self._reports}
+        told = Standing(
+            parts.interval, parts.pause, parts.dry_run, verdicts, feeds, sources=sources
+        )
         standing.write(parts.directory, told, now)
 
     def _write(self, what: str, write: Callable[[], object]) -> None:
