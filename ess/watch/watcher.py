@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from ess import journal, latch
 from ess.latch import State
 from ess.spool import boot
-from ess.watch import source, standing
+from ess.watch import detail, source, standing
 from ess.watch.sample import Now
 from ess.watch.standing import Standing, Trouble
 
@@ -140,7 +140,7 @@ class Watcher:
             _log("DRY RUN, nothing is stopped. It would be: ", decision)
             return
         # Before anything else: nothing that comes after it can fail it.
-        self._parts.trip.trip(decision.reason, decision.inputs)
+        self._parts.trip.trip(decision.reason, detail.line(decision.verdicts, now))
         _log("stop asked for: ", decision)
         self._write("the baselines", lambda: self._parts.memory.keep_now(now))
 

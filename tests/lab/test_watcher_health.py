@@ -77,7 +77,7 @@ def test_off_it_is_not_mentioned(guarded: Lab) -> None:
 
 @pytest.mark.both_systemds
 def test_one_that_does_not_run(watched: Lab) -> None:
-    assert line(watched).startswith("watching 4 of 8; no figures yet: daily-loss")
+    assert line(watched).startswith("watching 3 of 8; no figures yet: daily-loss")
     assert found(watched) == {}
     watched.systemctl("stop", UNIT)
     down = "- automatic triggers do not work; see: ess doctor"
@@ -150,7 +150,7 @@ def test_its_settings_and_its_dead_man(watched: Lab) -> None:
     assert line(watched, *NOBODY).startswith("UNKNOWN - only root and the group quantum-ess")
     assert list(found(watched, *NOBODY)) == ["watch-unknown"]
     member = ("setpriv", "--reuid=65534", "--regid=quantum-ess", "--clear-groups", "--")
-    assert line(watched, *member).startswith("watching 4 of 8")
+    assert line(watched, *member).startswith("watching 3 of 8")
     watched.sh("echo QT_ESS_WATCH_OFF=drawdwon >>/etc/quantum-ess/watch.env")
     watched.sh("echo QT_ESS_MAX_EQUITY_DD=15,0 >>/etc/quantum-ess/watch.env")
     (said,) = found(watched).items()

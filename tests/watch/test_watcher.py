@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import statistics
 import time
@@ -74,10 +75,15 @@ def test_a_broken_limit_is_asked_for_once_and_at_once(
     took = time.monotonic() - begun
     daemon.await_round()
     (request,) = host.asked()
-    reason, source, _ = request.splitlines()
+    reason, source, _, detail = request.splitlines()
     assert reason.startswith("reason=flash-crash: equity fell by 3.1")
     assert reason.endswith("beyond the limit of 3 %")
     assert source == "source=watcher"
+    assert re.fullmatch(
+        r"detail=flash-crash: value 3\.1, limit 3;"
+        r" equity: 969, heard 0\.\d s ago, dated 0\.\d s ago",
+        detail,
+    )
     assert took < 1
     assert "BROKEN: flash-crash" in daemon.status
     assert oct(next(host.requests.iterdir()).stat().st_mode & 0o777) == "0o600"
