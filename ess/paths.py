@@ -50,6 +50,8 @@ class Paths:
         self.audit = f"{self.root}/var/log/quantum-ess/audit.jsonl"
         self.audit_head = f"{own_state}/audit/head"
         self.aftermath_lock = f"{own_run}/aftermath/lock"
+        # Of what a dry run would have stopped for, what people were told.
+        self.dry_run_note = f"{own_run}/aftermath/dry-run"
         # What somebody has to be told, as it stands, and how far each channel has got with it.
         self.cases, self.deliveries = f"{own_state}/cases", f"{own_state}/deliveries"
         # In the directory that node_exporter reads (QT_ESS_METRICS_DIR): the sentry's, and ours.

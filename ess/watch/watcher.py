@@ -19,6 +19,7 @@ from ess.spool import boot
 from ess.watch import detail, source, standing
 from ess.watch.sample import Now
 from ess.watch.standing import Standing, Trouble
+from ess.watch.would_trip import WouldTrip
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from ess.watch.source import Report, Source
     from ess.watch.trip_request import Trip
     from ess.watch.verdict import Verdict
+
+_DRY_RUN = "what a dry run would stop for"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,7 @@ class Watcher:
         self._boot = boot()
         self._reports: list[Report] = []
         self._unwritten: dict[str, str] = {}
+        self._would_trip = WouldTrip(parts.directory, moment(self._boot))
 
     async def run(self) -> None:
         """Watch for ever. Raises EssError when a stop cannot be asked for."""
@@ -84,6 +88,8 @@ class Watcher:
         def deliver(samples: Sequence[Sample], cursor: str) -> None:
             loop.call_soon_threadsafe(take, samples, cursor)
 
+        if not self._parts.dry_run:
+            self._write(_DRY_RUN, lambda: self._would_trip.ended(moment(self._boot)))
         self._round()
         self._notify.ready(self._status(()))
         self._reports = [source.start(one, deliver) for one in self._parts.sources]
@@ -124,6 +130,8 @@ class Watcher:
         self._write("the baselines", lambda: self._measure_anew(now))
         verdicts = self._parts.judge.judge(now)
         self._decide(verdicts, now)
+        if self._parts.dry_run:
+            self._write(_DRY_RUN, lambda: self._would_trip.settle(verdicts, now))
         self._write("how it stands", lambda: self._tell(verdicts, now))
         self._write("the baselines", lambda: self._parts.memory.keep(now))
         return verdicts
@@ -137,6 +145,7 @@ class Watcher:
             return
         if self._parts.dry_run:
             self._parts.rearm.accept(decision.verdicts, now)
+            self._write(_DRY_RUN, lambda: self._would_trip.decided(decision.verdicts, now))
             _log("DRY RUN, nothing is stopped. It would be: ", decision)
             return
         # Before anything else: nothing that comes after it can fail it.

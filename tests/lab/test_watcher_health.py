@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import signal
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.lab import managers
 from tests.lab.rig import BRISK, any_flag, arm
+from tests.lab.test_events import await_kind, of_kind
 from tests.lab.test_watcher import DEADMAN, UNIT, fail, say, switch_on
 
 if TYPE_CHECKING:
@@ -121,6 +123,7 @@ def test_one_that_says_nothing(watched: Lab) -> None:
 
 
 def test_one_in_a_dry_run(watched: Lab) -> None:
+    watched.sh("echo QT_ESS_ALERT_URLS=syslog://local5 >>/etc/quantum-ess/aftermath.env")
     switch_on(watched, DRY_RUN="true")
     assert line(watched).startswith("DRY RUN - it decides, and does not stop trading;")
     assert found(watched) == {"watcher-dry-run": "decides and alerts, and stops nothing"}
@@ -129,6 +132,21 @@ def test_one_in_a_dry_run(watched: Lab) -> None:
     say(watched, "equity", 1000, 1000, 900)
     watched.wait_until(lambda: "BROKEN: " in line(watched), 10, "the broken limit")
     assert told(watched)["broken"] == ["flash-crash"]
+    event = await_kind(watched, "would-trip")
+    assert event["evaluators"] == "flash-crash"
+    assert event["what"].startswith("flash-crash: equity fell by 10")
+    sent = watched.wait_until(
+        lambda: (text := watched.journal("-t", "quantum-ess")).count("told of would-trip") and text,
+        30,
+        "the alert",
+    )
+    assert str(sent).count("url-1: told of would-trip") == 1
+    assert "DRY RUN, trading was NOT stopped: flash-crash: equity fell by 10" in str(sent)
+    # Two rounds of the sentry, and not a second word.
+    watched.systemctl("start", "quantum-ess-sentry.service")
+    say(watched, "equity", 901, 899)
+    time.sleep(12)
+    assert len(of_kind(watched, "would-trip")) == 1
     assert not any_flag(watched)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ess.watch import figures, places
+from ess.watch import figures, places, would_trip
 from tests.watch.daemon import Daemon, Host
 from tests.watch.ear import until
 
@@ -165,6 +165,13 @@ def test_a_dry_run_asks_for_nothing(
     assert "DRY RUN" in daemon.status
     daemon.await_round()
     assert host.asked() == []
+    told = Path(places.state(host.paths), would_trip.NAME)
+    (entry,) = json.loads(told.read_text())["entries"]
+    assert (entry["evaluator"], entry["reason"]) == ("manual", "manual request: now")
+    daemon.kill()
+    host.configure(WATCH_REDIS_URL=server.url)
+    start()
+    assert json.loads(told.read_text())["entries"] == []
 
 
 def test_switched_off_it_says_so_and_ends_well(host: Host, tmp_path: Path) -> None:
