@@ -114,6 +114,6 @@ CATALOGUE: dict[str, tuple[Severity, str]] = {
     "watcher-disabled": (_W, "After the next boot no limit is watched."),
     "watcher-without-dead-man": (_W, "When the watcher dies or hangs, trading goes on unwatched."),
     "watch-misconfigured": (_W, "The limit may be laxer than was meant: its default counts."),
-    "watch-unknown": (_W, "It is not known whether any limit is watched."),
+    "watch-unknown": (_W, "It is not known whether every limit is watched as was meant."),
     "enforcer-missing": (_E, "Nothing kills what comes up while latched, but the gate stands."),
 }

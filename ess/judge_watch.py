@@ -136,6 +136,8 @@ def judge(facts: Facts, paths: Paths) -> Iterator[Finding]:
         yield Finding("watcher-silent", paths.watch_unit, unheard(watch, facts.now), fix)
     elif watch.standing is not None:
         yield from _judges(watch, watch.standing, paths)
+    if watch.hidden and found is not How.UNKNOWN:
+        yield Finding("watch-unknown", paths.watch_config, _unknown(watch), "sudo ess doctor")
     if not facts.systemd.error:
         yield from _after_boot(watch, unit, paths)
         yield from _dead_man(facts, unit, paths)

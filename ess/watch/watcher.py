@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from ess import journal, latch
 from ess.latch import State
-from ess.spool import boot
 from ess.watch import detail, source, standing
+from ess.watch.boot import boot
 from ess.watch.sample import Now
 from ess.watch.standing import Standing, Trouble
 from ess.watch.would_trip import WouldTrip

@@ -116,6 +116,7 @@ CASES: dict[str, tuple[Facts, str]] = {
         host(replace(WATCH, standing=None, trouble=NOT_YOURS, hidden=True)),
         "watch-unknown",
     ),
+    "its settings are kept from who asks": (host(replace(WATCH, hidden=True)), "watch-unknown"),
     "not known whether it is on": (
         host(Watch(None, "inactive (masked)", hidden=True), LoadState="masked"),
         "watch-unknown",
