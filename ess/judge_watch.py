@@ -10,6 +10,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
 from ess.findings import Finding
+from ess.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,6 +26,7 @@ _STARTS = 15.0
 _LEARNS = 120.0
 _ANSWERS = 60.0
 _MOST = 10
+_TROUBLES, _WHAT = 3, 100  # sources on a line, and bytes of what is wrong with each
 _UNITS = ((86400, "days"), (3600, "h"), (60, "min"))
 _LONGEST = 1e6
 _NEVER = ("0", "infinity", str(2**64 - 1))
@@ -168,11 +170,14 @@ def _judging(standing: Standing) -> How:
 def _running(found: How, standing: Standing) -> Line:
     words = []
     if found is How.DEAF:
-        what = "no figures reach it" if standing.sources != {} else "no source is configured"
+        what = "no source is configured" if standing.sources == {} else "no figures reach it"
+        if not standing.evaluators:
+            what = "every evaluator is switched off"
         words.append(f"DEAF, {what} - {_DEAF}; {_DOCTOR}")
     if standing.dry_run:
         words.append("DRY RUN - it decides, and does not stop trading")
-    words += [f"IN TROUBLE - {name}: {one.what}" for name, one in standing.troubles.items()]
+    troubles = [f"{name}: {clean(one.what, _WHAT)}" for name, one in standing.troubles.items()]
+    words += [f"IN TROUBLE - {_listed(troubles, _TROUBLES)}"] if troubles else []
     words.append(f"watching {standing.watching} of {len(standing.evaluators)}")
     for what, names in (
         ("BROKEN", standing.broken),
@@ -239,6 +244,9 @@ def _judges(watch: Watch, standing: Standing, paths: Paths) -> Iterator[Finding]
         fix = f"set QT_ESS_WATCH_REDIS_URL in {file}; {restart}"
         yield Finding("watcher-deaf", unit, "no source of figures is configured", fix)
         return
+    if not standing.evaluators:
+        fix = f"correct QT_ESS_WATCH_OFF in {file}; {restart}"
+        yield Finding("watcher-deaf", unit, "every evaluator is switched off", fix)
     for name, one in standing.troubles.items():
         if one.lasts > _ANSWERS:
             message = f"{name}: {one.what}; for {one.lasts:.0f} s"
@@ -285,6 +293,6 @@ def _span(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
-    return f"{', '.join(names[:_MOST])}{more}"
+def _listed(names: Sequence[str], most: int = _MOST) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}"

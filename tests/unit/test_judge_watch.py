@@ -98,6 +98,10 @@ CASES: dict[str, tuple[Facts, str]] = {
     ),
     "has no source": (host(standing(sources={})), "watcher-deaf"),
     "its source is gone": (host(standing(sources=HARD_OF_HEARING)), "watcher-deaf"),
+    "is to judge nothing": (
+        host(replace(WATCH, standing=replace(FINE, verdicts=(REDIS,)))),
+        "watcher-deaf",
+    ),
     "dry run": (host(standing(dry_run=True)), "watcher-dry-run"),
     "not for the next boot": (host(WATCH, UnitFileState="disabled"), "watcher-disabled"),
     "its settings are wrong": (
@@ -199,6 +203,13 @@ def test_the_names_of_who_hears_nothing() -> None:
     assert found.message.endswith("expr:8, expr:9 and 20 more")
 
 
+def test_what_a_source_says_fills_no_screen() -> None:
+    crowd = {f"prometheus, {n}": Trouble("no answer " * 50, 1.0) for n in range(50)}
+    lines = screen(View(State.CLEAR, (), NOW, watch=standing(sources=crowd)))
+    assert len(lines) < 12
+    assert "and 47 more; watching 6 of 6" in " ".join(" ".join(lines).split())
+
+
 AUTOMATIC = "automatic triggers do not work"
 LINES: list[tuple[Watch, How, str, str]] = [
     (WATCH, How.WATCHING, "watching 6 of 6", "good"),
@@ -268,6 +279,12 @@ LINES: list[tuple[Watch, How, str, str]] = [
         standing(sources=HARD_OF_HEARING),
         How.IMPAIRED,
         "IN TROUBLE - redis: Connection refused; watching 6 of 6",
+        "bad",
+    ),
+    (
+        replace(WATCH, standing=replace(FINE, verdicts=(REDIS,))),
+        How.DEAF,
+        f"DEAF, every evaluator is switched off - {AUTOMATIC}; see: ess doctor; watching 0 of 0",
         "bad",
     ),
     (OFF, How.OFF, "", ""),

@@ -8,10 +8,11 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from ess.measure import measure
 from ess.paths import Paths
 from ess.spool import boot
 from ess.watch import look, places, standing, switch
@@ -22,7 +23,9 @@ from tests.checks.test_watch_switch import TEXTS
 from tests.checks.tracked import CHECKOUT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+    from ess.manager import Assertion, Manager
 
 RUNS = {
     "LoadState": "loaded",
@@ -180,6 +183,39 @@ def test_what_systemd_says_moves_no_cursor(host: Paths) -> None:
     found = look.look(host, RUNS | {"SubState": "\x1b[2J" * 50})
     assert found.state.isprintable()
     assert len(found.state) <= 60
+
+
+class Counting:
+    """A systemd that knows every unit and counts what it is asked."""
+
+    name = "counting"
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def show(self, units: Sequence[str], properties: Sequence[str]) -> dict[str, dict[str, str]]:
+        self.asked.append("show")
+        known = {"OnFailure": "x"} if "OnFailure" in properties else {}
+        return dict.fromkeys(units, RUNS | known)
+
+    def assertions(self, units: Sequence[str]) -> dict[str, tuple[Assertion, ...]]:
+        self.asked.append("assertions")
+        return dict.fromkeys(units, ())
+
+    def matching(self, patterns: Sequence[str]) -> list[str]:
+        self.asked.append(f"matching {patterns[0]}")
+        return []
+
+
+def test_status_asks_systemd_once_about_all_units(host: Paths) -> None:
+    judge(host)
+    manager = Counting()
+    facts = measure(host, cast("Manager", manager))
+    assert manager.asked.count("show") == 1
+    assert facts.watch is not None
+    assert facts.watch.judges
+    assert facts.systemd.units[host.watch_unit]["OnFailure"] == "x"
+    assert measure(Paths(host.root, "canary"), cast("Manager", manager)).watch is None
 
 
 SCRIPT = """
