@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import re
 import signal
 import time
 from typing import TYPE_CHECKING, Any
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from tests.lab.lab import Lab
 
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--")
+COUNT = re.compile(r"\d+ warnings?: ess doctor")
 MASK = f"/run/systemd/system.control/{UNIT}"
 # Everything that needs a figure before it guards anything.
 HEARD = {"equity": 1000, "daily_pnl_pct": 0.1, "health": "OK", "feed:BTC": 1}
@@ -41,8 +44,9 @@ def line(lab: Lab, *who: str) -> str:
         "ARMED: trading may run, and the stop is ready.",
     ]
     assert max(map(len, lines)) <= 80
-    text = "\n".join(lines)
-    return " ".join(text.partition("Watcher: ")[2].split("\n1 warning")[0].split())
+    told = itertools.dropwhile(lambda one: not one.startswith("Watcher: "), lines)
+    text = " ".join(one.strip() for one in told if not COUNT.fullmatch(one))
+    return text.removeprefix("Watcher: ")
 
 
 def found(lab: Lab, *who: str, manager: str = "systemctl") -> dict[str, str]:
@@ -145,7 +149,7 @@ def test_one_in_a_dry_run(watched: Lab) -> None:
     assert "DRY RUN, trading was NOT stopped: flash-crash: equity fell by 10" in str(sent)
     # Two rounds of the sentry, and not a second word.
     watched.systemctl("start", "quantum-ess-sentry.service")
-    say(watched, "equity", 901, 899)
+    say(watched, "equity", 901, 900)
     time.sleep(12)
     assert len(of_kind(watched, "would-trip")) == 1
     assert not any_flag(watched)
@@ -179,9 +183,12 @@ def test_its_settings_and_its_dead_man(watched: Lab) -> None:
     assert "there is no evaluator drawdwon; none is switched off" in " ".join(text.split())
     assert "watch-misconfigured: /etc/quantum-ess/watch.env:5" in text
     switch_on(watched)
-    watched.put_unit(f"{UNIT}.d/alone.conf", "[Unit]\nOnFailure=\n")
+    own, shadow = f"/etc/systemd/system/{UNIT}", f"/etc/systemd/system.control/{UNIT}"
+    # A drop-in cannot take it away.
+    watched.sh(f"mkdir -p /etc/systemd/system.control; sed /^OnFailure=/d {own} >{shadow}")
+    watched.systemctl("daemon-reload")
     assert found(watched) == {"watcher-without-dead-man": "OnFailure= does not name the dead man"}
-    watched.sh(f"rm /etc/systemd/system/{UNIT}.d/alone.conf")
+    watched.sh(f"rm {shadow}")
     mask = f"/run/systemd/system.control/{DEADMAN}"
     watched.sh(f"mkdir -p /run/systemd/system.control; ln -s /dev/null {mask}")
     watched.systemctl("daemon-reload")
@@ -200,7 +207,8 @@ def test_both_ways_to_systemd_find_the_same(
     lab.systemctl("start", "redis-server.service")
     switch_on(lab)
     assert found(lab, manager=manager) == {}
-    lab.put_unit(f"{UNIT}.d/bad.conf", "[Unit]\nOnFailure=\n[Service]\nWatchdogSec=0\n")
+    lab.put_unit(f"{UNIT}.d/bad.conf", "[Service]\nWatchdogSec=0\n")
+    lab.systemctl("restart", UNIT)
     assert list(found(lab, manager=manager)) == ["watcher-without-dead-man"]
     lab.systemctl("stop", UNIT)
     assert "watcher-down" in found(lab, manager=manager)
