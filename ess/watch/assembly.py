@@ -115,15 +115,17 @@ def _redis(settings: Settings, interval: float, reading: Reading) -> list[Source
     if not url:
         return []
     try:
-        from ess.watch.redis_source import RedisSource, since  # noqa: PLC0415 - an extra
+        from ess.watch.redis_keys import RedisKeys  # noqa: PLC0415 - an extra
+        from ess.watch.redis_source import RedisSource, since  # noqa: PLC0415
     except ImportError as error:
         return [Missing("redis", f"the package redis is missing: {error}")]
     periods = ("QT_ESS_SL_PERIOD_MINUTES", "QT_ESS_ORDER_ERROR_PERIOD_MINUTES")
     begin = reading.cursor or since(max(settings.seconds(key) for key in periods))
     try:
-        return [RedisSource(parse(url, REDIS), begin, interval)]
+        address = parse(url, REDIS)
     except AddressError as error:
         return [Missing("redis", str(error))]
+    return [RedisSource(address, begin, interval), RedisKeys(address, interval)]
 
 
 def _prometheus(settings: Settings, interval: float) -> list[Source]:

@@ -13,10 +13,11 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ess import journal, latch
+from ess import journal
 from ess.latch import State
 from ess.watch import detail, source, standing
 from ess.watch.boot import boot
+from ess.watch.latch_look import LatchLook
 from ess.watch.sample import Now
 from ess.watch.standing import Standing, Trouble
 from ess.watch.would_trip import WouldTrip
@@ -71,7 +72,7 @@ class Watcher:
     """One run of the watcher; run() does not return."""
 
     def __init__(self, paths: Paths, parts: Parts, notify: Notify) -> None:
-        self._paths = paths
+        self._latch = LatchLook(paths)
         self._parts = parts
         self._notify = notify
         self._boot = boot()
@@ -120,7 +121,7 @@ class Watcher:
                 before = verdicts.get(verdict.evaluator)
                 if before is None or verdict.trips or not before.trips:
                     verdicts[verdict.evaluator] = verdict
-        self._decide(verdicts.values(), now)
+        self._decide(verdicts.values(), self._latch.at_once(), now)
         if cursor:
             self._parts.cursor(cursor)
 
@@ -129,15 +130,14 @@ class Watcher:
         now = moment(self._boot)
         self._write("the baselines", lambda: self._measure_anew(now))
         verdicts = self._parts.judge.judge(now)
-        self._decide(verdicts, now)
+        self._decide(verdicts, self._latch.look(), now)
         if self._parts.dry_run:
             self._write(_DRY_RUN, lambda: self._would_trip.settle(verdicts, now))
         self._write("how it stands", lambda: self._tell(verdicts, now))
         self._write("the baselines", lambda: self._parts.memory.keep(now))
         return verdicts
 
-    def _decide(self, verdicts: Iterable[Verdict], now: Now) -> None:
-        state = latch.state(self._paths)
+    def _decide(self, verdicts: Iterable[Verdict], state: State, now: Now) -> None:
         decision = self._parts.rearm.decide(verdicts, state, now)
         if state is State.LATCHED:
             self._parts.latched()
@@ -149,7 +149,7 @@ class Watcher:
             _log("DRY RUN, nothing is stopped. It would be: ", decision)
             return
         # Before anything else: nothing that comes after it can fail it.
-        self._parts.trip.trip(decision.reason, detail.line(decision.verdicts, now))
+        self._parts.trip.trip(decision.reason, _detail(decision, now))
         _log("stop asked for: ", decision)
         self._write("the baselines", lambda: self._parts.memory.keep_now(now))
 
@@ -191,6 +191,13 @@ class Watcher:
             words.append(f"nearest to its limit: {worst.evaluator}, {worst.nearness:.0%}")
         words += [f"{one.name}: {one.trouble}" for one in self._reports if one.trouble]
         return "; ".join(words)
+
+
+def _detail(decision: Decision, now: Now) -> str:
+    try:
+        return detail.line(decision.verdicts, now)
+    except Exception as error:  # noqa: BLE001 - no stop fails for what is to be recorded of it
+        return f"not known: {type(error).__name__}"
 
 
 def _log(what: str, decision: Decision) -> None:
