@@ -12,12 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
-from ess import judge_watch
 from ess.armed import is_armed
 from ess.findings import Severity
 from ess.latch import State
 from ess.paths import Paths
 from ess.text import clean
+from ess.watch import how
 
 if TYPE_CHECKING:
     from ess.exits import ExitCode
@@ -134,7 +134,7 @@ def status_record(view: View, code: ExitCode) -> dict[str, object]:
         "queued": list(view.queued),
         "unknown": view.unknown,
         "findings": _rows(view.findings),
-        "watcher": judge_watch.record(view.watch, view.now) if view.watch else None,
+        "watcher": how.record(view.watch, view.now) if view.watch else None,
         "exit_code": int(code),
     }
 
@@ -212,7 +212,7 @@ def _inactive(view: View, paint: Paint, most: int | None) -> list[str]:
 
 def _watcher(view: View, paint: Paint) -> list[str]:
     """Return what is to be said of the watcher: nothing where it is switched off."""
-    told = judge_watch.line(view.watch, view.now) if view.watch else None
+    told = how.line(view.watch, view.now) if view.watch else None
     if told is None or not told.text:
         return []
     return [paint(line, told.tone) for line in wrap(told.text, "Watcher: ")]

@@ -6,8 +6,9 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from ess import judge_watch, report
+from ess import report
 from ess.monitor import limits
+from ess.watch import how
 
 if TYPE_CHECKING:
     from ess.monitor.picture import Picture
@@ -29,7 +30,7 @@ def text(picture: Picture) -> str:
             {"unit": one.name, "role": one.role.value, "alive": one.alive, "state": one.state}
             for one in picture.units
         ],
-        "watcher": judge_watch.record(watch, picture.view.now),
+        "watcher": how.record(watch, picture.view.now),
         "evaluators": [_evaluator(one, known=watch.judges) for one in verdicts],
         "feeds": dict(watch.standing.feeds) if watch.standing and watch.judges else None,
         "activations": None if not past or past.trouble else list(map(asdict, past.activations)),

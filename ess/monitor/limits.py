@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ess import judge_watch
-from ess.judge_watch import How
 from ess.monitor.layout import Line, bar, cut, percent, span, stamp, wrap
+from ess.watch import how
 from ess.watch.verdict import Mood
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ def lines(watch: Watch, now: float, width: int) -> list[Line]:
     if watch.is_off:
         text = "switched off: nothing but people watches the limits. It is switched on in"
         return wrap(f"{text} /etc/quantum-ess/watch.env", width, "WATCHER: ", "warn")
-    told = judge_watch.line(watch, now)
+    told = how.line(watch, now)
     ago = f"; judged {span(watch.standing.age)} ago" if watch.standing and watch.judges else ""
     found = wrap(f"{told.text}{ago}.", width, "WATCHER: ", told.tone)
     if not watch.judges:
@@ -55,7 +54,7 @@ def lines(watch: Watch, now: float, width: int) -> list[Line]:
 def worst_first(standing: Standing) -> list[Verdict]:
     """Return the verdicts, those that matter most first."""
     return sorted(
-        standing.verdicts, key=lambda one: (_ORDER.index(one.mood), -one.nearness, one.evaluator)
+        standing.evaluators, key=lambda one: (_ORDER.index(one.mood), -one.nearness, one.evaluator)
     )
 
 
@@ -66,7 +65,7 @@ def _last_words(watch: Watch, now: float, width: int) -> list[Line]:
         found = wrap(
             f"It last said how it stands at {stamp(watch.written)} ({age} ago).", width, first
         )
-    is_hidden = judge_watch.how(watch) is How.UNKNOWN
+    is_hidden = how.how(watch) is how.How.UNKNOWN
     return found + wrap(f"Next: sudo ess {'monitor' if is_hidden else 'doctor'}", width, first)
 
 

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ess import armed, judge_watch, report
+from ess import armed, report
 from ess.exits import ExitCode
 from ess.findings import CATALOGUE, Severity
-from ess.judge_watch import How
 from ess.latch import State
 from ess.report import View
 from ess.status import exit_code
+from ess.watch import how as how_it_is
+from ess.watch.how import How
 from ess.watch.look import NOT_YOURS, Watch
 from ess.watch.standing import Standing, Trouble
 from ess.watch.verdict import Mood, Verdict
@@ -293,8 +294,8 @@ LINES: list[tuple[Watch, How, str, str]] = [
 
 @pytest.mark.parametrize(("watch", "how", "text", "tone"), LINES)
 def test_one_line_says_it(watch: Watch, how: How, text: str, tone: str) -> None:
-    assert judge_watch.how(watch) is how
-    assert judge_watch.line(watch, NOW) == (text, tone)
+    assert how_it_is.how(watch) is how
+    assert how_it_is.line(watch, NOW) == (text, tone)
 
 
 def test_status_says_it_right_below_what_to_do() -> None:

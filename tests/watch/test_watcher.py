@@ -155,6 +155,23 @@ def test_events_of_before_a_kill_count_once(
     assert "4 stop-loss hits within 15 min" in host.asked()[0]
 
 
+BROKEN_DETAIL = """
+from ess.watch import detail
+def line(*_):
+    raise ValueError("a bug")
+detail.line = line
+"""
+
+
+def test_no_stop_fails_for_what_is_to_be_recorded_of_it(
+    start: Callable[..., Daemon], host: Host, server: Server
+) -> None:
+    start(BROKEN_DETAIL)
+    say(server, "manual", "now")
+    until(host.asked)
+    assert host.asked()[0].endswith("detail=not known: ValueError\n")
+
+
 def test_a_dry_run_asks_for_nothing(
     start: Callable[..., Daemon], host: Host, server: Server
 ) -> None:
