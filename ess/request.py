@@ -35,14 +35,16 @@ def may_ask(paths: Paths) -> bool:
     return os.access(paths.requests, os.W_OK | os.X_OK)
 
 
-def drop(paths: Paths, reason: str, source: str, category: str = "") -> str:
+def drop(paths: Paths, reason: str, source: str, category: str = "", *, detail: str = "") -> str:
     """Ask for a stop and return the file that does; the latch is on some ms later.
 
     The operator that is recorded is the user of this process. `source` says which part of him asks
-    ("watcher"), `category` "0" leaves out the grace, anything else changes nothing. The file is
-    there whole or not at all. Raises RequestError.
+    ("watcher"), `category` "0" leaves out the grace, anything else changes nothing; `detail` goes
+    into the audit log alone, 480 characters of it. The file is there whole or not at all. Raises
+    RequestError.
     """
     lines = {"reason": reason, "source": source, "category": category}
+    lines |= {"detail": detail} if detail else {}
     content = "".join(f"{key}={clean(value)}\n" for key, value in lines.items()).encode()
     path = f"{paths.requests}/{time.time_ns():019d}-{os.getpid()}-{os.urandom(4).hex()}"
     try:

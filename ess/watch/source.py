@@ -44,6 +44,7 @@ class Report:
     def __init__(self, name: str) -> None:
         self.name = name
         self.trouble = ""
+        self._since = time.monotonic()
         self._told = ""
         self._told_at = -_QUIET
 
@@ -55,7 +56,14 @@ class Report:
         """The source does not answer, or not as it should; `what` holds no secret."""
         self._set(what)
 
+    @property
+    def lasts(self) -> float:
+        """Return for how long (s) something has been wrong, or nothing."""
+        return time.monotonic() - self._since
+
     def _set(self, what: str) -> None:
+        if bool(what) != bool(self.trouble):
+            self._since = time.monotonic()
         self.trouble = what
         if what == self._told or time.monotonic() < self._told_at + _QUIET:
             return

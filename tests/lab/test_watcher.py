@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
 import time
 from typing import TYPE_CHECKING
@@ -125,6 +127,15 @@ def test_a_figure_in_redis_stops_trading(
     assert "limit of" in status
     assert said(watched, "stop asked for: flash-crash") == 1
     assert said(watched, "input equity: 900, heard") >= 1
+    event = await_kind(watched, "request")
+    assert event["through"] == "watcher"
+    assert re.fullmatch(
+        r"flash-crash: value 10, limit 3; equity: 900, heard \d\.\d s ago, dated \d\.\d s ago.*",
+        event["detail"],
+    )
+    assert await_kind(watched, "trip")["activation"] == event["activation"]
+    (last,) = json.loads(watched.exec("ess", "history", "--json").stdout)
+    assert last["detail"] == event["detail"]
     check = watched.exec("ess", "watch", "check", check=False)
     assert check.returncode == 5
     assert "BROKEN  flash-crash" in check.stdout
