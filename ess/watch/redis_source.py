@@ -38,10 +38,13 @@ class RedisSource:
 
     name = "redis"
 
-    def __init__(self, address: Address, since: str, interval: float) -> None:
+    def __init__(
+        self, address: Address, since: str, interval: float, keys: figures.Keys = figures.KEYS
+    ) -> None:
         self._address = address
         self._at = since
         self._interval = interval
+        self._keys = keys
         self._known: dict[str, tuple[str, float]] = {}
         self._wrong: dict[str, str] = {}
         # Until it was looked: what was there when we were not may be gone.
@@ -82,14 +85,14 @@ class RedisSource:
             if self._stream(client, deliver, wait):
                 begun = heard_now()
                 time.sleep(_BREATH)
-            elif figures.STREAM in self._wrong:
+            elif self._keys.stream in self._wrong:
                 time.sleep(wait)
 
     def _stream(self, client: redis.Redis, deliver: Deliver, wait: float | None) -> bool:
         """Deliver what was added; tell whether it was anything. `wait`: for at most so long (s)."""
         block = None if wait is None else max(1, round(wait * 1000))
-        read = partial(client.xread, {figures.STREAM: self._at}, _PORTION, block)
-        answer = self._asked(figures.STREAM, read, cast("Any", None))
+        read = partial(client.xread, {self._keys.stream: self._at}, _PORTION, block)
+        answer = self._asked(self._keys.stream, read, cast("Any", None))
         entries: list[tuple[bytes, dict[bytes, bytes]]] = answer[0][1] if answer else []
         if not entries:
             return False
@@ -100,7 +103,7 @@ class RedisSource:
             if fields
         ]
         if None in samples:
-            self._wrong["entries"] = f"{figures.STREAM}: an entry that names no figure"
+            self._wrong["entries"] = f"{self._keys.stream}: an entry that names no figure"
         self._at = _text(entries[-1][0])
         deliver([one for one in samples if one], self._at)
         return True
@@ -110,8 +113,8 @@ class RedisSource:
 
         What is read twice could be counted twice, so nothing before that end is read.
         """
-        ask = partial(client.xinfo_stream, figures.STREAM)
-        state = self._asked(figures.STREAM, ask, cast("Any", None))
+        ask = partial(client.xinfo_stream, self._keys.stream)
+        state = self._asked(self._keys.stream, ask, cast("Any", None))
         if not state:
             return
         last = _text(state["last-generated-id"])
@@ -126,11 +129,11 @@ class RedisSource:
 
     def _lying(self, client: redis.Redis) -> Iterator[tuple[str, str]]:
         fields: dict[bytes, bytes] = self._asked(
-            figures.LATEST, partial(client.hgetall, figures.LATEST), cast("Any", {})
+            self._keys.latest, partial(client.hgetall, self._keys.latest), cast("Any", {})
         )
         yield from ((_text(name), _text(value)) for name, value in fields.items())
         for name in figures.ALONE:
-            key = f"{figures.LATEST}:{name}"
+            key = f"{self._keys.latest}:{name}"
             value = self._asked(key, partial(client.get, key), cast("Any", None))
             if value is not None:
                 yield name, _text(value)
@@ -143,7 +146,7 @@ class RedisSource:
         self._known[name] = text, heard
         sample = figures.latest(name, text, heard)
         if sample is None:
-            self._wrong["entries"] = f"{figures.LATEST}: a field that is no name of a figure"
+            self._wrong["entries"] = f"{self._keys.latest}: a field that is no name of a figure"
         return sample
 
     def _request(self, client: redis.Redis) -> list[Sample]:
@@ -151,10 +154,11 @@ class RedisSource:
 
         only then is the same one a new one.
         """
-        there = self._asked(figures.STOP, partial(client.exists, figures.STOP), cast("Any", None))
+        key = self._keys.stop
+        there = self._asked(key, partial(client.exists, key), cast("Any", None))
         if there:
-            reason = self._asked(figures.STOP, partial(client.get, figures.STOP), cast("Any", b""))
-            self._wrong.pop(figures.STOP, None)
+            reason = self._asked(key, partial(client.get, key), cast("Any", b""))
+            self._wrong.pop(key, None)
             self._requested = True
             return [figures.request(_text(reason or b""), heard_now())]
         if there is None or not self._requested:
