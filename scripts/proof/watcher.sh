@@ -42,10 +42,9 @@ watcher_claims() {
 }
 
 watcher_drill() {
-    local source sources
-    watcher_ess sources
-    sources=$OUT
-    [[ -n $sources ]] || claim_record 1 'the watcher has something to hear' "no source is configured; see $WATCH_CONF" ''
+    local source sources=''
+    if watcher_ess sources; then sources=$OUT; else OUT="cannot be read: $(said)"; fi
+    [[ -n $sources ]] || claim_record 1 'the watcher has something to hear' "${OUT:-no source is configured}; see $WATCH_CONF" ''
     for source in $sources; do
         case $source in
             redis) watcher_redis ;;

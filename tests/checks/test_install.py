@@ -133,7 +133,7 @@ def test_canary_shares_no_flag_with_trading(installed: Root) -> None:
             assert b"/run/quantum/" not in text, file
             assert b"/var/lib/quantum-ess/ESS" not in text, file
             assert b"/run/quantum-ess/requests" not in text, file
-            assert b"quantum-ess/watch" not in text, file
+            assert b"=quantum-ess/watch" not in text, file
 
 
 def test_what_the_canary_runs_is_told_that_it_is_the_canarys(installed: Root) -> None:

@@ -9,15 +9,25 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.lab.proof.drill import (
+    CANARY_FLAGS,
+    MAIN_FLAGS,
     PASSED,
+    failed,
+    finish,
+    kill,
     last_drill,
     left_behind,
     processes,
     proof,
+    start,
 )
 from tests.lab.proof.watching import (
+    CANARY_WATCHER,
     DEADMAN,
+    HEARS,
     OFF,
+    OWN,
+    PROMETHEUS,
     REDIS,
     drill_left,
     identity,
@@ -82,3 +92,100 @@ def test_switched_off_it_does_not_apply(host: Lab) -> None:
     assert REDIS not in done.stdout
     assert REDIS not in host.read("/root/proof.json")
     assert left_behind(host) == []
+
+
+def test_a_redis_that_may_only_be_read_is_told_and_the_rest_is_proved(host: Lab) -> None:
+    host.systemctl("start", "redis-server.service")
+    rules = "on >s3cret ~quantum:ess:* +@read +@connection +@transaction"
+    host.exec("redis-cli", "ACL", "SETUSER", "watch", *rules.split())
+    watch(host, WATCH_REDIS_URL="redis://watch:s3cret@127.0.0.1:6379/0")
+    done = proof(host)
+    assert done.returncode == 0, done.stdout
+    assert "NOTE  not proved: a figure through Redis, which may be read but not" in done.stdout
+    assert 0 < ms(done, OWN) < 5000
+    assert "s3cret" not in done.stdout
+    assert drill_left(host) == []
+
+
+def test_a_password_is_proved_and_not_shown(host: Lab) -> None:
+    acl = ("redis-cli", "ACL", "SETUSER", "watch")
+    host.exec(*acl, "on", ">s3cret", "~quantum:ess:*", "+@all")
+    watch(host, WATCH_REDIS_URL="redis://watch:s3cret@127.0.0.1:6379/0")
+    done = proof(host)
+    assert done.returncode == 0, done.stdout
+    assert ms(done, REDIS) > 0
+    host.exec(*acl, "resetpass", ">other")
+    host.exec("redis-cli", "CLIENT", "KILL", "USER", "watch")
+    done = proof(host)
+    assert any(line.startswith(HEARS) for line in failed(done))
+    assert "s3cret" not in done.stdout
+
+
+def test_prometheus_breaks_its_limit_by_itself(host: Lab) -> None:
+    keys = {
+        "WATCH_REDIS_URL": "",
+        "WATCH_PROMETHEUS_URL": "http://127.0.0.1:9090",
+        "EXPRESSION_NEVER": "vector(1) > 2",
+    }
+    watch(host, **keys)
+    before = processes(host), identity(host)
+    done = proof(host)
+    assert done.returncode == 0, done.stdout
+    assert 0 < ms(done, PROMETHEUS) < 10000
+    assert REDIS not in done.stdout
+    assert (processes(host), identity(host)) == before
+    assert drill_left(host) == []
+
+
+def test_what_stops_nothing_is_told(host: Lab) -> None:
+    watch(host, DRY_RUN="true", WATCH_DEADMAN="alert")
+    done = proof(host)
+    assert done.returncode == 0, done.stdout
+    assert "PASS  it is killed three times: the dead man says so, and stops nothing" in done.stdout
+    assert "NOTE  QT_ESS_DRY_RUN is on: the real watcher stops nothing" in done.stdout
+    assert ms(done, REDIS) > 0
+
+
+def test_a_watcher_without_a_source_fails(host: Lab) -> None:
+    watch(host, WATCH_REDIS_URL="")
+    claims = failed(proof(host))
+    assert [claim.split(":")[0] for claim in claims] == ["the watcher has something to hear"]
+    assert drill_left(host) == []
+
+
+def test_while_latched_it_leaves_the_latch_and_the_watcher_alone(host: Lab) -> None:
+    watch(host)
+    host.exec("ess", "activate", check=False, timeout=30)
+    before = identity(host)
+    done = proof(host)
+    assert ms(done, REDIS) > 0
+    assert identity(host) == before
+    assert "PASS  the real latch is as it was" in done.stdout
+    assert all(map(host.exists, MAIN_FLAGS))
+
+
+def watcher_up(lab: Lab) -> bool:
+    return lab.state(CANARY_WATCHER) == "active"
+
+
+def canary_stopped(lab: Lab) -> bool:
+    return watcher_up(lab) and all(map(lab.exists, CANARY_FLAGS))
+
+
+@pytest.mark.parametrize("moment", [watcher_up, canary_stopped])
+@pytest.mark.parametrize("signal", ["SIGTERM", "SIGKILL"])
+def test_an_interrupted_drill_of_the_watcher_is_cleaned_up(
+    host: Lab, signal: str, moment: Callable[[Lab], bool]
+) -> None:
+    watch(host)
+    before = processes(host), identity(host)
+    start(host, "--canary")
+    host.wait_until(lambda: moment(host), timeout=60)
+    kill(host, signal)
+    if signal == "SIGKILL":
+        done = proof(host)
+        assert done.returncode == 0, done.stdout
+    else:
+        assert f"interrupted by {signal}" in failed(finish(host))[-1]
+    assert drill_left(host) == []
+    assert (processes(host), identity(host)) == before

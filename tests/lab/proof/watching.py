@@ -14,9 +14,11 @@ if TYPE_CHECKING:
 CANARY_WATCHER = "quantum-ess-canary-watch.service"
 CANARY_DEADMAN = "quantum-ess-canary-watch-deadman.service"
 STATE = "/var/lib/quantum-ess/watch"
+HEARS = "the watcher runs, judges, and hears its sources"
 REDIS = "a broken limit in Redis: it stops the canary"
 PROMETHEUS = "a broken limit in Prometheus: it stops the canary"
 DEADMAN = "it is killed three times: the dead man stops the canary"
+OWN = "a broken limit in a figure of its own: it stops the canary"
 OFF = "NOTE  does not apply: the watcher is switched off"
 
 
