@@ -246,7 +246,7 @@ run_uninstall() {
         fail 'not removed: the latch is set, and removing this would let trading start again' 'First: ess deactivate' "$EXIT_RELEASE_FAILED"
     fi
     [[ -r $DESTDIR$ESS_MANIFEST ]] || fail "nothing is installed here ($ESS_MANIFEST is missing)"
-    [[ -n $DESTDIR ]] || systemctl --quiet disable --now "$WATCH_UNIT" "${WATCH[@]}" quantum-ess-canary.service
+    [[ -n $DESTDIR ]] || systemctl --quiet disable --now "$WATCH_UNIT" "${WATCH[@]}" quantum-ess-canary.service quantum-ess-canary-watch.service
     metrics_forget
     while IFS= read -r file; do
         rm -f -- "$DESTDIR$file"

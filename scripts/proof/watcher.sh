@@ -88,7 +88,7 @@ watcher_is_well() {
     local state changed started
     pause 100
     SEEN='systemd does not answer'
-    sd_show 'ActiveState SubState StatusText ExecMainStartTimestamp' "$WATCH_UNIT" || return 1
+    TZ=UTC sd_show 'ActiveState SubState StatusText ExecMainStartTimestamp' "$WATCH_UNIT" || return 1
     state=${UNIT_PROP["$WATCH_UNIT.ActiveState"]:-unknown}/${UNIT_PROP["$WATCH_UNIT.SubState"]:-unknown}
     STATUS_TEXT=${UNIT_PROP["$WATCH_UNIT.StatusText"]:-}
     SEEN="it is $state: no limit is watched. See: journalctl -u $WATCH_UNIT; then: systemctl restart $WATCH_UNIT"
@@ -145,16 +145,16 @@ watcher_calls_deadman() {
 
 # watcher_apart: before it is started, for what it does must not stop trading.
 watcher_apart() {
-    local property start post dead
+    local property start post dead all=${WATCHER_SAME//$'\n'/ }
     SEEN='systemd does not answer'
-    sd_show "LoadState OnFailure ExecStart ExecStartPost ReadWritePaths StateDirectory ${WATCHER_SAME//$'\n'/ }" \
+    sd_show "LoadState OnFailure ExecStart ExecStartPost ReadWritePaths StateDirectory $all" \
         "$WATCH_UNIT" "$WATCHER" "$WATCHER_DEADMAN" || return 1
     canary_is "$WATCHER" OnFailure "$WATCHER_DEADMAN" && canary_is "$WATCHER" ReadWritePaths "$REQUEST_DIR" &&
         canary_is "$WATCHER" StateDirectory quantum-ess/canary/watch || return 1
     start=${UNIT_PROP["$WATCHER.ExecStart"]:-} post=${UNIT_PROP["$WATCHER.ExecStartPost"]:-}
     dead=${UNIT_PROP["$WATCHER_DEADMAN.ExecStart"]:-}
     SEEN="they run: ${start:-nothing}; ${post:-nothing}; ${dead:-nothing}"
-    [[ $start == *" $WATCHER_PYTHON -I -m ess watch run --scope canary ;"* ]] || return 1
+    [[ $start == *"=$WATCHER_PYTHON -I -m ess watch run --scope canary ;"* ]] || return 1
     [[ $post == *" $ESS_LIB/ops/watch_deadman.sh started --scope canary ;"* ]] || return 1
     [[ $dead == *" $ESS_LIB/ops/watch_deadman.sh died --scope canary ;"* ]] || return 1
     SEEN=

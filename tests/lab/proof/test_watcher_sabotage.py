@@ -48,7 +48,7 @@ SABOTAGES = {
     "an evaluator that never trips": (
         f"sed -i 's/if beyond(down, self._limit)/if False/' {PACKAGE}/watch/drawdown.py",
         REDIS,
-        "it still lives after",
+        "not dead ",
     ),
     "a sandbox without the requests": (
         both("[Service]\\nInaccessiblePaths=/run/quantum-ess\\n"),

@@ -29,7 +29,7 @@ def watch(lab: Lab, **keys: str) -> Lab:
         words = ("name", "equity", "value", str(value))
         lab.exec("redis-cli", "XADD", "quantum:ess:figures", "*", *words)
     if "redis" in keys.get("WATCH_REDIS_URL", "redis"):
-        lab.wait_until(lambda: "drawdown 1 %" in standing(lab), 30, "it has heard")
+        lab.wait_until(lambda: "990 of a peak" in standing(lab), 30, "it has heard")
     return lab
 
 
