@@ -30,6 +30,7 @@ def watch(lab: Lab, **keys: str) -> Lab:
         lab.exec("redis-cli", "XADD", "quantum:ess:figures", "*", *words)
     if "redis" in keys.get("WATCH_REDIS_URL", "redis"):
         lab.wait_until(lambda: "990 of a peak" in standing(lab), 30, "it has heard")
+        lab.wait_until(lambda: peak(lab) == 1000, 30, "it has written that down")
     return lab
 
 
@@ -40,9 +41,11 @@ def standing(lab: Lab) -> str:
     return str(found.get("drawdown", ""))
 
 
-def peak(lab: Lab) -> float:
+def peak(lab: Lab) -> float | None:
+    """Return what the real watcher has written down as the highest figure of the account."""
     document = json.loads(lab.read(f"{STATE}/baselines.json"))
-    return float(document["evaluators"]["drawdown"]["peak"])
+    found: float | None = document["evaluators"]["drawdown"]["peak"]
+    return found
 
 
 def identity(lab: Lab) -> dict[str, str]:
