@@ -22,6 +22,7 @@ _ASKING_SYSTEMD = (
     judge_trading.templates,
     judge_trading.halt_target,
     judge_trading.runtime_directories,
+    judge_trading.programs,
 )
 _LOOKING = (
     judge_host.latch_readable,

@@ -48,7 +48,7 @@ class _Call:
     def require_root(self) -> None:
         """Raise NotRootError, with the command to use, for anybody else."""
         if os.geteuid() != 0:
-            verb = self.arguments[0]
+            verb = click.get_current_context().command_path.removeprefix("ess ")
             command = shlex.join(["sudo", "ess", *self.arguments])
             raise NotRootError(f"only root may {verb}", f"run: {command}")
 
@@ -221,7 +221,7 @@ def history(call: _Call, /, limit: int, since: str, *, as_json: bool) -> ExitCod
     return log.show(call.paths, limit=limit, since=since, as_json=as_json)
 
 
-@main.group()
+@main.group(no_args_is_help=False)
 def audit() -> None:
     """The audit log of everything the stop did."""
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ess.exits import ExitCode
 
 
-@click.group()
+@click.group(no_args_is_help=False)
 def alert() -> None:
     """The messages that tell people of a stop."""
 
@@ -54,8 +54,9 @@ def ack(call: _Call, /, reason: str) -> ExitCode:
 @click.command(hidden=True)
 @click.argument("channel", required=False)
 @click.option("--test", is_flag=True, help="Send a marked test.")
+@click.option("--operator", metavar="NAME", default="", help="Who asked for the test.")
 @click.pass_obj
-def deliver(call: _Call, /, channel: str | None, *, test: bool) -> ExitCode:
+def deliver(call: _Call, /, channel: str | None, operator: str, *, test: bool) -> ExitCode:
     """Tell what is to be told; quantum-ess-deliver.service runs this, once for each CHANNEL."""
     with loading():
         from ess.aftermath import deliver as rounds  # noqa: PLC0415
@@ -64,4 +65,6 @@ def deliver(call: _Call, /, channel: str | None, *, test: bool) -> ExitCode:
     call.require_root()
     if channel is None:
         return rounds.run(call.paths)
-    return trial.deliver(call.paths, channel) if test else rounds.turn(call.paths, channel)
+    if test:
+        return trial.deliver(call.paths, channel, operator or "unknown")
+    return rounds.turn(call.paths, channel)

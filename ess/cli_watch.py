@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ess.exits import ExitCode
 
 
-@click.group()
+@click.group(no_args_is_help=False)
 def watch() -> None:
     """The watcher, which trips when a limit is broken."""
 

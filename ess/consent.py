@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+import time
 from typing import TYPE_CHECKING
 
-from ess import latch, plan, relapse
+from ess import latch, plan, relapse, report
 from ess.console import stdin_is_terminal
 from ess.errors import ReleaseError
 from ess.text import clean
@@ -50,15 +51,12 @@ def permission(
 def _explain(console: Console, paths: Paths, units: Sequence[str], again: Sequence[str]) -> None:
     note = latch.read(paths)
     console.out(console.paint("ESS STATUS: ACTIVE", "bad"))
-    console.out(f"  since    {note.get('at', 'unknown')}")
-    console.out(f"  by       {note.get('operator') or 'unknown'}")
-    console.out(f"  source   {note.get('source') or 'a flag set by hand'}")
-    console.out(f"  why      {note.get('reason') or 'no reason written'}")
+    console.out("\n".join(report.note_lines(note, time.time())))
     console.out(f"This releases the latch and starts, in this order:{plan.listed(units)}")
     if again:
         console.out(console.paint("This stops trading again:", "bad"))
     for line in again:
-        console.out(f"  {line}")
+        console.out("\n".join(report.wrap(line, "  ")))
 
 
 def _ask(console: Console, question: str) -> str:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 import select
 import sys
+import textwrap
 
 # How long a terminal that takes no more may hold up a stop before a line is dropped (s).
 SHORT_PATIENCE = 0.1
 _STDOUT, _STDERR = 1, 2
+_COLUMNS = 79
 _CODES = {"bad": "1;31", "good": "1;32", "warn": "1;33", "strong": "1"}
 
 
@@ -34,8 +36,17 @@ class Console:
         self._write(_STDOUT, text)
 
     def error(self, text: str) -> None:
-        """Write one line of our own to standard error."""
-        self._write(_STDERR, f"ess: {text}\n")
+        """Write one line of our own to standard error; a terminal gets it without broken words."""
+        line = f"ess: {text}"
+        if _is_terminal(_STDERR):
+            line = textwrap.fill(
+                line,
+                _COLUMNS,
+                subsequent_indent="     ",
+                break_on_hyphens=False,
+                break_long_words=False,
+            )
+        self._write(_STDERR, f"{line}\n")
 
     def paint(self, text: str, tone: str) -> str:
         """Return `text` coloured where a person wants and sees colour."""

@@ -1,17 +1,18 @@
-"""Whether trading is down, measured: what lives in its cgroups, and what is queued to start."""
+"""Whether trading is down, measured: what lives, in its cgroups or not, and what may start."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ess import cgroup, names
+from ess import cgroup, escaped, names
 from ess.errors import CgroupError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ess.cgroup import Cgroup
+    from ess.escaped import Escaped
     from ess.manager import Job, Manager
     from ess.paths import Paths
 
@@ -20,15 +21,33 @@ _MOVING = ("activating", "deactivating")
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One look at the trading cgroups; `error` says why it is not known what else lives."""
+    """One look at trading; `error` says why it is not known what else lives.
+
+    `escaped`: what lives outside its unit's cgroup.
+    """
 
     alive: tuple[Cgroup, ...]
     error: str = ""
+    escaped: tuple[Escaped, ...] = ()
 
     @property
     def empty(self) -> bool:
         """Nothing lives, and that is known."""
-        return not self.alive and not self.error
+        return not (self.alive or self.escaped or self.error)
+
+    def units(self) -> list[str]:
+        """Return the names of the units that live, sorted."""
+        found = {group.unit for group in self.alive}
+        return sorted(found.union(process.unit for process in self.escaped))
+
+    def pids(self) -> dict[str, tuple[int, ...]]:
+        """Return the processes of each unit that lives, as far as they can be read."""
+        found: dict[str, tuple[int, ...]] = dict.fromkeys(self.units(), ())
+        for group in self.alive:
+            found[group.unit] += tuple(cgroup.pids(group))
+        for process in self.escaped:
+            found[process.unit] += (process.pid,)
+        return found
 
 
 def look(paths: Paths, patterns: Sequence[str]) -> Look:
@@ -44,7 +63,13 @@ def look(paths: Paths, patterns: Sequence[str]) -> Look:
                 alive.append(group)
         except CgroupError as error:
             errors.append(str(error))
-    return Look(tuple(alive), "; ".join(errors[:1]))
+    try:
+        outside = escaped.alive(paths)
+    except OSError as error:
+        outside = ()
+        errors.append(f"{paths.escaped}: {error.strerror}")
+    outside = tuple(process for process in outside if names.matches_any(patterns, process.unit))
+    return Look(tuple(alive), "; ".join(errors[:1]), outside)
 
 
 def queued_starts(manager: Manager, patterns: Sequence[str]) -> list[Job]:

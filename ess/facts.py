@@ -64,11 +64,15 @@ class Drill:
 
 @dataclass(frozen=True, slots=True)
 class Stray:
-    """A trading program that runs where the stop does not look."""
+    """A trading program that runs where the stop does not look.
+
+    `left`: it is a process of the unit, which left the cgroup; else it was never in it.
+    """
 
     unit: str
     pid: int
     cgroup: str
+    left: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,15 +113,18 @@ class Waiting:
 class Aftermath:
     """What follows a stop, as it is.
 
-    `unknown`: what could not be looked at, and why; `problems`: of aftermath.env, a line each, no
-    value shown; `exposed`: why others than root can read it; `packages`: each that a configured
-    channel needs and that cannot be loaded, and why; `waiting`: by spool directory; `channels`: the
-    names of all that are configured; `missed`: since when (s since the epoch) nothing got through
-    a channel; `faults`: of the newest part of the audit log, (where, what).
+    `unknown`: what could not be looked at, and why; `broken`: why the delivery service cannot run;
+    `problems`: of aftermath.env and of credentials, a line each, no value shown; `credentials`: the
+    keys it gets as such; `exposed`: why others than root can read the file; `packages`: each that a
+    configured channel needs and that cannot be loaded, and why; `waiting`: by spool; `channels`:
+    the names of all that are configured; `missed`: since when (s since the epoch) nothing got
+    through a channel; `faults`: of the newest part of the audit log, (where, what).
     """
 
     unknown: Mapping[str, str] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    broken: str = ""
+    credentials: tuple[str, ...] = ()
     exposed: str = ""
     packages: Mapping[str, str] = field(default_factory=dict)
     waiting: Mapping[str, Waiting] = field(default_factory=dict)

@@ -24,7 +24,16 @@ _HOURS = 3600
 def judge(facts: Facts, paths: Paths) -> Iterator[Finding]:
     """Yield what is wrong; nothing when nobody looked."""
     if facts.aftermath is not None:
-        for rule in (_unknown, _configuration, _packages, _spool, _failing, _unacked, _chain):
+        for rule in (
+            _unknown,
+            _delivery,
+            _configuration,
+            _packages,
+            _spool,
+            _failing,
+            _unacked,
+            _chain,
+        ):
             yield from rule(facts, facts.aftermath, paths)
 
 
@@ -33,7 +42,7 @@ def acked(facts: Facts) -> dict[str, bool | None] | None:
     not tried; None for all when it is not known which there are.
     """
     after = facts.aftermath
-    if after is None or (after.unknown and not after.channels):
+    if after is None or ((after.unknown or after.broken) and not after.channels):
         return None
     return {name: facts.disk.drill.channels.get(name) for name in after.channels}
 
@@ -43,6 +52,13 @@ def _unknown(_facts: Facts, after: Aftermath, _paths: Paths) -> Iterator[Finding
         yield Finding("aftermath-unknown", what, f"is unknown: {why}", "sudo ess doctor")
 
 
+def _delivery(_facts: Facts, after: Aftermath, _paths: Paths) -> Iterator[Finding]:
+    if after.broken:
+        where, _, what = after.broken.partition(" ")
+        fix = f"journalctl -u {where.removesuffix('.service')} -n 20; sudo ess alert test"
+        yield Finding("delivery-broken", where, what, fix)
+
+
 def _configuration(_facts: Facts, after: Aftermath, paths: Paths) -> Iterator[Finding]:
     file = paths.aftermath_config
     if after.exposed:
@@ -50,9 +66,13 @@ def _configuration(_facts: Facts, after: Aftermath, paths: Paths) -> Iterator[Fi
         yield Finding("alerts-exposed", file, after.exposed, fix)
     for problem in after.problems:
         place, _, what = problem.partition(": ")
-        where, message = (place, what) if place.startswith(file) else (file, problem)
-        fix = f"correct {file}; sudo ess alert test"
-        yield Finding("alerts-misconfigured", where, message, fix)
+        of_place = place.startswith((file, "credential"))
+        where, message = (place, what) if of_place else (file, problem)
+        passed = [key for key in after.credentials if key in problem]
+        source = f"correct {file}"
+        if passed or place.startswith("credential"):
+            source = f"systemctl cat {paths.deliver_unit}"
+        yield Finding("alerts-misconfigured", where, message, f"{source}; sudo ess alert test")
 
 
 def _packages(_facts: Facts, after: Aftermath, _paths: Paths) -> Iterator[Finding]:

@@ -133,7 +133,11 @@ def kernel(facts: Facts, paths: Paths) -> Iterator[Finding]:
         yield Finding("processes-unknown", "/proc", known.strays_error, "sudo ess doctor")
     for stray in known.strays[:_SHOWN_STRAYS]:
         message = f"its program also runs outside it: pid {stray.pid} in {stray.cgroup}"
-        yield Finding("process-outside-unit", stray.unit, message, f"sudo kill {stray.pid}")
+        fix = f"sudo kill {stray.pid}"
+        if stray.left:
+            message = f"one of its processes left it: pid {stray.pid} in {stray.cgroup}"
+            fix = "start it with User= in the unit, not with su or systemd-run"
+        yield Finding("process-outside-unit", stray.unit, message, fix)
 
 
 def aftermath(facts: Facts, paths: Paths) -> Iterator[Finding]:

@@ -7,15 +7,19 @@ from typing import TYPE_CHECKING
 from ess import names
 from ess.facts import FileState
 from ess.findings import Finding
-from ess.manager import Assertion
+from ess.manager import Assertion, commands
 from ess.paths import GATE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ess.facts import Facts, Properties
+    from ess.manager import Command
     from ess.paths import Paths
 
+# They are clients: what they start is the child of a daemon, and outlives them.
+_ELSEWHERE = ("docker", "docker-compose", "nerdctl", "podman", "systemd-run", "machinectl")
+_SHELLS = ("sh", "bash", "dash", "env")
 # Stopping a unit deletes the directories of these names below /run, and the flag in them.
 _OURS = ("quantum", "quantum-ess")
 _RELOAD = "sudo systemctl daemon-reload"
@@ -86,6 +90,32 @@ def _shadow(unit: str, facts: Facts) -> str:
     if not any(path.endswith(f"/{GATE}") for path in drop_ins):
         return "has a gate on disk that systemd has not loaded"
     return f"has a gate that does not count; look at {' '.join(after) or 'systemctl cat ' + unit}"
+
+
+def programs(facts: Facts, paths: Paths) -> Iterator[Finding]:
+    """Yield the units that only ask somebody else to run their program."""
+    del paths
+    for unit in facts.systemd.trading:
+        for command in commands(facts.systemd.units.get(unit, {}).get("ExecStart", "")):
+            program = _hands_over(command)
+            if program:
+                message = f"only asks {program} to run it, in a control group that is not its own"
+                fix = f"run the program itself in ExecStart= of {unit}"
+                if program == "podman":
+                    fix = f"add --cgroups=split to podman in {unit}"
+                yield Finding("runs-elsewhere", unit, message, fix)
+
+
+def _hands_over(command: Command) -> str:
+    """Return the program of this ExecStart= line that has another run what it is told, or ""."""
+    words = command.arguments.split()
+    shell = command.path.rsplit("/", 1)[-1] in _SHELLS
+    asked = [command.path, *words[1:]] if shell else [command.path]
+    for word in asked:
+        name = word.rsplit("/", 1)[-1]
+        if name in _ELSEWHERE and not (name == "podman" and "--cgroups=split" in words):
+            return name
+    return ""
 
 
 def templates(facts: Facts, paths: Paths) -> Iterator[Finding]:

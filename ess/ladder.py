@@ -11,7 +11,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from ess import bounded, cgroup
+from ess import bounded, cgroup, escaped
 from ess.containment import queued_starts
 from ess.errors import CgroupError, ManagerError
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from ess.cgroup import Cgroup
+    from ess.containment import Look
     from ess.manager import Manager
     from ess.paths import Paths
 
@@ -38,15 +39,16 @@ class Ladder:
         self._kill_from = kill_from
         self._asked = False
 
-    def step(self, alive: Sequence[Cgroup]) -> None:
-        """Do what is due now to the units that live. Raises nothing; call it until none does."""
+    def step(self, seen: Look) -> None:
+        """Do what is due now to what lives. Raises nothing; call it until nothing does."""
         if not self._asked:
             self._asked = True
-            bounded.spawn(lambda: self._ask_systemd(alive), _ASKING)
-            for group in alive:
+            bounded.spawn(lambda: self._ask_systemd(seen.alive), _ASKING)
+            for group in seen.alive:
                 cgroup.terminate(group)
         if time.monotonic() >= self._kill_from:
-            self._kill(alive)
+            self._kill(seen.alive)
+            escaped.kill(seen.escaped)
 
     def _kill(self, alive: Sequence[Cgroup]) -> None:
         with contextlib.suppress(CgroupError):

@@ -21,11 +21,12 @@ from ess.paths import GROUP
 from ess.text import key_values
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from ess.facts import Properties
     from ess.manager import Command, Manager
     from ess.paths import Paths
+    from ess.tripset import TripSet
 
 PROPERTIES = (
     "Id",
@@ -42,6 +43,8 @@ PROPERTIES = (
     "ConflictedBy",
     "RuntimeDirectory",
     "ExecStart",
+    "MainPID",
+    "ControlPID",
 )
 # Who may delete /run/quantum by stopping need not be a trading unit.
 _NEIGHBOURS = ("quantum*.service",)
@@ -66,14 +69,13 @@ def measure(paths: Paths, manager: Manager) -> Facts:
     """Return the facts about this host. Raises nothing that is expected."""
     settings = _settings(paths)
     systemd = _systemd(paths, manager, settings)
-    trading = tripset.for_trip(paths).trading
     return Facts(
         now=time.time(),
         monotonic=time.monotonic(),
         latch=latch.state(paths),
         settings=settings,
         systemd=systemd,
-        kernel=_kernel(paths, systemd, trading),
+        kernel=_kernel(paths, systemd, tripset.for_trip(paths)),
         disk=_disk(paths, settings),
     )
 
@@ -121,23 +123,34 @@ def _systemd(paths: Paths, manager: Manager, settings: Settings) -> Systemd:
     return Systemd("", trading, others, units, asserted)
 
 
-def _kernel(paths: Paths, systemd: Systemd, trading: Sequence[str]) -> Kernel:
+def _kernel(paths: Paths, systemd: Systemd, trip: TripSet) -> Kernel:
     try:
         top = cgroup.root(paths.cgroup_mount)
         can_kill = cgroup.can_kill(top)
     except CgroupError as error:
         return Kernel(cgroup_error=str(error), strays_error=str(error))
     try:
-        found = strays.outside(_commands(systemd.units, systemd.trading), trading, strays.read())
+        known = {unit: systemd.units[unit] for unit in systemd.trading}
+        found = strays.outside(
+            _commands(known), _main(known), trip.trading, trip.settings.monitors, strays.read()
+        )
     except OSError as error:
         return Kernel(can_kill=can_kill, strays_error=f"/proc: {error.strerror}")
     return Kernel(can_kill=can_kill, strays=found)
 
 
-def _commands(
-    units: Mapping[str, Properties], trading: Sequence[str]
-) -> dict[str, tuple[Command, ...]]:
-    return {unit: commands(units[unit].get("ExecStart", "")) for unit in trading}
+def _commands(units: Mapping[str, Properties]) -> dict[str, tuple[Command, ...]]:
+    return {unit: commands(known.get("ExecStart", "")) for unit, known in units.items()}
+
+
+def _main(units: Mapping[str, Properties]) -> dict[int, str]:
+    """Return the units by the pids that systemd takes for their main and control processes."""
+    pids = {
+        known.get(name, ""): unit
+        for unit, known in units.items()
+        for name in ("MainPID", "ControlPID")
+    }
+    return {int(pid): unit for pid, unit in pids.items() if pid.isdigit() and int(pid) > 1}
 
 
 def _disk(paths: Paths, settings: Settings) -> Disk:

@@ -36,6 +36,8 @@ class Paths:
         self.release_lock = f"{self.runtime_dir}/release.lock"
         self.releasing = f"{self.runtime_dir}/releasing"
         self.enforcer = f"{self.runtime_dir}/enforcer"
+        # Trading processes that it found outside their units' cgroups.
+        self.escaped = f"{self.runtime_dir}/escaped"
         self.cut_dir = f"{self.runtime_dir}/cut"
         # Where who is not root asks for a stop; what the reader is at; who asked for this one.
         self.requests = f"{self.runtime_dir}/requests"
@@ -52,6 +54,9 @@ class Paths:
         self.aftermath_lock = f"{own_run}/aftermath/lock"
         # What somebody has to be told, as it stands, and how far each channel has got with it.
         self.cases, self.deliveries = f"{own_state}/cases", f"{own_state}/deliveries"
+        # Where the delivery service is asked what it sees, and to send tests.
+        self.questions = f"{own_run}/questions"
+        self.deliver_unit = "quantum-ess-deliver.service"
         # In the directory that node_exporter reads (QT_ESS_METRICS_DIR): the sentry's, and ours.
         self.sentry_metrics, self.event_metrics = "quantum_ess.prom", "quantum_ess_events.prom"
         self.metrics_lock = f"{own_run}/aftermath/metrics.lock"

@@ -249,7 +249,7 @@ def _await_contained(paths: Paths, trading: Sequence[str]) -> None:
     deadline = time.monotonic() + _ARM_LIMIT
     while not (seen := look(paths, trading)).empty:
         if time.monotonic() > deadline:
-            alive = ", ".join(group.unit for group in seen.alive) or text.clean(seen.error)
+            alive = ", ".join(seen.units()) or text.clean(seen.error)
             raise ReleaseError(
                 f"release refused: still alive: {alive}",
                 "stop it with: ess activate; what survives that goes with a reboot only",

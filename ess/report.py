@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from ess.armed import is_armed
 from ess.findings import Severity
 from ess.latch import State
+from ess.paths import Paths
 from ess.text import clean
 
 if TYPE_CHECKING:
@@ -30,10 +31,11 @@ _AGES = ((86400, "days"), (3600, "h"), (60, "min"))
 
 @dataclass(frozen=True, slots=True)
 class Alive:
-    """A trading unit with living processes."""
+    """A trading unit with living processes; `outside`: they were never in its cgroup."""
 
     unit: str
     pids: tuple[int, ...]
+    outside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +97,16 @@ def _channels(acked: Acked | None) -> list[str]:
     if acked is None:
         return []
     if not acked:
-        return _wrap("No alert channel is configured: nobody is told of a stop.")
+        return [
+            "No alert channel is configured: nobody is told of a stop.",
+            *wrap(f"Next: name one in {Paths().aftermath_config}; then: sudo ess alert test"),
+        ]
     words = {True: "yes", False: "NO", None: "not tried"}
     # A name and its answer stay on one line.
     answers = ", ".join(
         f"{name} {words[answer]}".replace(" ", "\0") for name, answer in acked.items()
     )
-    lines = _wrap(f"Alert channels acked in the last drill: {answers}.")
+    lines = wrap(f"Alert channels acked in the last drill: {answers}.")
     return [line.replace("\0", " ") for line in lines]
 
 
@@ -139,12 +144,12 @@ def doctor_json(found: Sequence[Finding], code: ExitCode, acked: Acked | None = 
 def _active(view: View, paint: Paint) -> list[str]:
     lines = [paint("ESS STATUS: ACTIVE", "bad")]
     if view.state is State.UNKNOWN:
-        lines += _wrap("The state of the latch could not be read; it is treated as active.")
+        lines += wrap("The state of the latch could not be read; it is treated as active.")
     lines += _containment(view, paint)
-    lines += ["", *_note(view)]
+    lines += ["", *note_lines(view.note, view.now)]
     if view.findings:
         many = _count(len(view.findings), "finding")
-        lines += _wrap(f"{many} about the stop itself: ess doctor", "  also     ")
+        lines += wrap(f"{many} about the stop itself: ess doctor", "  also     ")
     return lines
 
 
@@ -152,30 +157,33 @@ def _containment(view: View, paint: Paint) -> list[str]:
     if view.contained:
         lines = [paint("CONTAINED: no trading process is alive.", "good")]
         if view.systemd_silent:
-            lines += _wrap("systemd does not answer; this was read from the kernel.")
+            lines += wrap("systemd does not answer; this was read from the kernel.")
         return [*lines, "Next: find out what happened. To resume trading: sudo ess deactivate"]
     lines = [paint("NOT CONTAINED: trading is not (known to be) down.", "bad")]
     for alive in view.alive:
         pids = " ".join(map(str, alive.pids[:_SHOWN_PIDS]))
         more = " ..." if alive.pids[_SHOWN_PIDS:] else ""
-        lines += _wrap(f"{alive.unit}  pids {pids}{more}", "  ALIVE    ")
+        where = "  outside it" if alive.outside else ""
+        lines += wrap(f"{alive.unit}  pids {pids}{more}{where}", "  ALIVE    ")
     lines += [f"  QUEUED   {job}" for job in view.queued]
     if view.unknown:
-        lines += _wrap(clean(view.unknown), "  UNKNOWN  ")
-    return [
-        *lines,
-        "Next: sudo ess activate",
-        "If that does not end them: cut this host off the network or power it off.",
-    ]
+        lines += wrap(clean(view.unknown), "  UNKNOWN  ")
+    outside = [str(pid) for alive in view.alive if alive.outside for pid in alive.pids]
+    if outside:
+        lines.append("Next: end what runs outside its unit; nothing else does that:")
+        lines += wrap(f"sudo kill -KILL {' '.join(outside[:_SHOWN_PIDS])}", "  ")
+    if not outside or len(outside) < len(view.alive) or view.unknown or view.queued:
+        lines.append(f"{'Then' if outside else 'Next'}: sudo ess activate")
+    return [*lines, "If that does not end them: cut this host off the network or power it off."]
 
 
-def _note(view: View) -> list[str]:
-    note = view.note
+def note_lines(note: Mapping[str, str], now: float) -> list[str]:
+    """Return what the latch says of itself: since when, by whom, why."""
     since = note.get("at", "unknown")
-    lines = _wrap(f"{since}{_age(since, view.now)}", "  since    ")
-    lines += _wrap(note.get("operator") or "unknown", "  by       ")
-    lines += _wrap(note.get("source") or "a flag set by hand", "  source   ")
-    return lines + _wrap(note.get("reason") or "no reason written", "  why      ")
+    lines = wrap(f"{since}{_age(since, now)}", "  since    ")
+    lines += wrap(note.get("operator") or "unknown", "  by       ")
+    lines += wrap(note.get("source") or "a flag set by hand", "  source   ")
+    return lines + wrap(note.get("reason") or "no reason written", "  why      ")
 
 
 def _inactive(view: View, paint: Paint, most: int | None) -> list[str]:
@@ -197,20 +205,22 @@ def _inactive(view: View, paint: Paint, most: int | None) -> list[str]:
 
 
 def _finding(finding: Finding, *, explain: bool) -> list[str]:
-    lines = _wrap(f"{finding.code}: {finding.where}", "  ")
-    lines += _wrap(clean(finding.message), "      ")
+    mark = "  (warning)" if explain and finding.severity is Severity.WARNING else ""
+    # No break before it, and no line of its own: it is put back where it was.
+    lines = wrap(f"{finding.code}: {finding.where}{mark.replace(' ', chr(0))}", "  ")
+    lines = [line.replace("\0", " ") for line in lines]
+    lines += wrap(clean(finding.message), "      ")
     if explain:
-        lines += _wrap(finding.meaning, "      ")
+        lines += wrap(finding.meaning, "      ")
     commands = clean(finding.fix).split("; ")
-    lines += _wrap(commands[0], "      mend: ")
+    lines += wrap(commands[0], "      mend: ")
     for command in commands[1:]:
-        lines += _wrap(command, "            ")
-    if explain and finding.severity is Severity.WARNING:
-        lines[0] += "  (warning)"
+        lines += wrap(command, "            ")
     return lines
 
 
-def _wrap(text: str, first: str = "") -> list[str]:
+def wrap(text: str, first: str = "") -> list[str]:
+    """Return lines of at most 80 columns, those after the first as far to the right as its text."""
     return textwrap.wrap(
         text,
         WIDTH,

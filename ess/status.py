@@ -7,7 +7,7 @@ from dataclasses import replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from ess import armed, cgroup, judge_aftermath, latch, report, tripset
+from ess import armed, escaped, judge_aftermath, latch, report, tripset
 from ess.console import Console
 from ess.containment import coming, look
 from ess.errors import ManagerError
@@ -19,9 +19,17 @@ from ess.measure import measure
 from ess.report import Alive, View
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ess.containment import Look
+    from ess.facts import Facts
     from ess.findings import Finding
     from ess.manager import Manager
     from ess.paths import Paths
+
+# How long an enforcer that has just been started may take to look around (s).
+_ENFORCER_PATIENCE = 1.0
+_POLL = 0.02
 
 
 class Form(Enum):
@@ -84,10 +92,10 @@ def current(paths: Paths, manager: Manager | None = None) -> View:
     found = armed.findings(facts, paths)
     if facts.latch is State.CLEAR:
         return View(State.CLEAR, tuple(found), time.time())
-    return _active(paths, manager, facts.latch, found)
+    return _active(paths, manager, facts, found)
 
 
-def _active(paths: Paths, manager: Manager, state: State, found: list[Finding]) -> View:
+def _active(paths: Paths, manager: Manager, facts: Facts, found: list[Finding]) -> View:
     patterns = tripset.for_trip(paths).trading
     silent = any(finding.code == "systemd-silent" for finding in found)
     soon: list[str] = []
@@ -96,14 +104,27 @@ def _active(paths: Paths, manager: Manager, state: State, found: list[Finding]) 
     except ManagerError:
         silent = True
     # The queue was asked first: what it starts meanwhile is now seen alive.
-    seen = look(paths, patterns)
+    seen = _look(paths, patterns)
+    # Those that were in it once, the enforcer knows: they are seen by now, or dead.
+    outside = [stray for stray in facts.kernel.strays if not stray.left]
     return View(
-        state,
+        facts.latch,
         tuple(found),
         time.time(),
         note=latch.read(paths),
-        alive=tuple(Alive(group.unit, tuple(cgroup.pids(group))) for group in seen.alive),
+        alive=(
+            *(Alive(unit, pids) for unit, pids in seen.pids().items()),
+            *(Alive(stray.unit, (stray.pid,), outside=True) for stray in outside),
+        ),
         unknown=seen.error,
         queued=tuple(soon),
         systemd_silent=silent,
     )
+
+
+def _look(paths: Paths, patterns: Sequence[str]) -> Look:
+    """Look once the enforcer, which may have only just begun, knows what left its cgroup."""
+    deadline = time.monotonic() + _ENFORCER_PATIENCE
+    while not escaped.asked(paths) and time.monotonic() < deadline:
+        time.sleep(_POLL)
+    return look(paths, patterns)

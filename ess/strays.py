@@ -11,7 +11,7 @@ from ess import names
 from ess.facts import Stray
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from ess.manager import Command
 
@@ -26,11 +26,12 @@ _SHEBANG_WORDS = 3
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """One process of this host: its arguments and its cgroup v2 path."""
+    """One process of this host: its arguments, its cgroup v2 path, and the pid of its parent."""
 
     pid: int
     arguments: tuple[str, ...]
     cgroup: str
+    parent: int = 0
 
 
 def read(proc: str = "/proc") -> list[Process]:
@@ -50,19 +51,51 @@ def read(proc: str = "/proc") -> list[Process]:
 
 def outside(
     commands: Mapping[str, Sequence[Command]],
+    main: Mapping[int, str],
     trading: Sequence[str],
-    processes: Iterable[Process],
+    monitors: Sequence[str],
+    processes: Sequence[Process],
 ) -> tuple[Stray, ...]:
-    """Return the processes that run a trading unit's program outside every trading cgroup."""
+    """Return the processes that belong to a trading unit and live outside every trading cgroup.
+
+    They are, or descend from, one of its own, or run its program and are no monitor; `main`: by
+    pid, the units whose main processes systemd says they are.
+    """
+    owners = _owners(main, trading, processes)
     found = []
     for process in processes:
-        if _is_inside(process.cgroup, trading):
+        if _unit(process.cgroup, trading):
+            continue
+        if process.pid in owners:
+            found.append(Stray(owners[process.pid], process.pid, process.cgroup, left=True))
+            continue
+        # A monitor may well be the same program with other arguments.
+        if _unit(process.cgroup, monitors):
             continue
         for unit, lines in commands.items():
             if any(runs(command, process.arguments) for command in lines):
                 found.append(Stray(unit, process.pid, process.cgroup))
                 break
     return tuple(found)
+
+
+def _owners(
+    main: Mapping[int, str], trading: Sequence[str], processes: Sequence[Process]
+) -> dict[int, str]:
+    """Return, by pid, the unit of each process that is in a trading unit or descends from one."""
+    inside = {process.pid: _unit(process.cgroup, trading) for process in processes}
+    owners = {**{pid: unit for pid, unit in inside.items() if unit}, **main}
+    children: dict[int, list[int]] = {}
+    for process in processes:
+        children.setdefault(process.parent, []).append(process.pid)
+    todo = list(owners)
+    while todo:
+        parent = todo.pop()
+        for child in children.get(parent, ()):
+            if child not in owners:
+                owners[child] = owners[parent]
+                todo.append(child)
+    return owners
 
 
 def runs(command: Command, arguments: Sequence[str]) -> bool:
@@ -100,20 +133,32 @@ def _script(arguments: Sequence[str]) -> tuple[str, str] | None:
     return None
 
 
-def _is_inside(cgroup: str, trading: Sequence[str]) -> bool:
+def _unit(cgroup: str, trading: Sequence[str]) -> str:
+    """Return the trading unit in whose cgroup this is, or nothing."""
     units = (names.unit_of_cgroup(part) for part in cgroup.split("/"))
-    return any(names.matches_any(trading, unit) for unit in units if unit)
+    return next((unit for unit in units if unit and names.matches_any(trading, unit)), "")
 
 
 def _read_process(proc: str, pid: int) -> Process | None:
     try:
-        if _is_in_container(_read(f"{proc}/{pid}/status")):
+        status = _read(f"{proc}/{pid}/status")
+        if _is_in_container(status):
             return None
         words = _read(f"{proc}/{pid}/cmdline").rstrip("\0").split("\0")
-        return Process(pid, tuple(filter(None, words)), _cgroup(_read(f"{proc}/{pid}/cgroup")))
+        return Process(
+            pid,
+            tuple(filter(None, words)),
+            _cgroup(_read(f"{proc}/{pid}/cgroup")),
+            _parent(status),
+        )
     except OSError:
         # It has ended meanwhile.
         return None
+
+
+def _parent(status: str) -> int:
+    found = re.search(r"^PPid:\s*([0-9]+)$", status, re.MULTILINE)
+    return int(found.group(1)) if found else 0
 
 
 def _is_in_container(status: str) -> bool:

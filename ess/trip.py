@@ -12,7 +12,7 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
-from ess import bounded, cgroup, journal, latch, plan, text, tripset
+from ess import bounded, escaped, journal, latch, plan, strays, text, tripset
 from ess.argv import Request
 from ess.console import SHORT_PATIENCE, Console
 from ess.containment import coming, look
@@ -20,12 +20,13 @@ from ess.errors import EssError, ManagerError
 from ess.exits import ExitCode
 from ess.ladder import Ladder
 from ess.latch import Receipt, State
-from ess.manager import choose
+from ess.manager import choose, commands
 from ess.progress import StopProgress
 from ess.systemctl import SystemctlManager
 
 if TYPE_CHECKING:
     from ess.containment import Look
+    from ess.facts import Stray
     from ess.manager import Manager
     from ess.paths import Paths
     from ess.tripset import TripSet
@@ -41,6 +42,7 @@ _QUEUE_PATIENCE = (0.5, 1.5)
 _KICK = 2.0
 _POLL = 0.015
 _SHOWN_PIDS = 10
+_ENDED = "InactiveEnterTimestampMonotonic"
 
 
 def set_latch(paths: Paths, request: Request) -> Receipt:
@@ -82,6 +84,7 @@ class Trip:
         self._grace = 0.0 if category == "0" else self._set.settings.stop_grace
         self._ladder: Ladder | None = None
         self._deaf = False
+        self._outside: tuple[Stray, ...] = ()
 
     def run(self) -> ExitCode:
         """Watch until trading is proved dead; DONE only when it is and the latch is set."""
@@ -92,13 +95,13 @@ class Trip:
         while True:
             self._hold()
             seen = look(self._paths, self._set.trading)
-            progress.update([group.unit for group in seen.alive], self._elapsed())
-            contained = seen.empty and self._nothing_queued() and self._still_empty()
+            progress.update(seen.units(), self._elapsed())
+            contained = seen.empty and self._known() and self._still_empty()
             if contained or self._elapsed() > LIMIT:
                 break
             self._push(seen)
             time.sleep(_POLL)
-        self._tell_earlier(progress)
+        self._look_back(progress)
         progress.finish()
         return self._verdict(seen, contained=contained)
 
@@ -147,7 +150,7 @@ class Trip:
                 self._receipt.began + self._grace,
             )
         if self._ladder is not None:
-            self._ladder.step(seen.alive)
+            self._ladder.step(seen)
 
     def _must_act(self) -> bool:
         elapsed = self._elapsed()
@@ -165,6 +168,12 @@ class Trip:
         self._console.error(what)
         journal.error(f"=== ESS ACTIVATION: {what} ===")
 
+    def _known(self) -> bool:
+        """Tell whether empty cgroups are a proof: nothing left them, nothing comes into them."""
+        # The enforcer looks for what left; where none comes there is nobody to wait for.
+        looked = escaped.asked(self._paths) or self._elapsed() > ENFORCER_PATIENCE
+        return looked and self._nothing_queued()
+
     def _nothing_queued(self) -> bool:
         # A systemd that does not answer starts nothing either, and the gate stands when it wakes.
         if self._deaf:
@@ -179,18 +188,22 @@ class Trip:
         # What the queue still held when it was asked may live by now.
         return look(self._paths, self._set.trading).empty
 
-    def _tell_earlier(self, progress: StopProgress) -> None:
-        """Tell of the units that were down before we first looked; systemd knows when."""
+    def _look_back(self, progress: StopProgress) -> None:
+        """Ask systemd once more: what was down before we first looked, and what it never had."""
         if self._deaf:
             return
-        stamp = "InactiveEnterTimestampMonotonic"
         with contextlib.suppress(ManagerError):
             units = plan.concrete(self._set.trading, self._manager)
-            known = self._manager.show(units, [stamp])
-            ended = sorted((int(known[unit].get(stamp) or 0) / 1e6, unit) for unit in units)
+            known = self._manager.show(units, [_ENDED, "ExecStart"])
+            ended = sorted((int(known[unit].get(_ENDED) or 0) / 1e6, unit) for unit in units)
             for moment, unit in ended:
                 if moment > self._receipt.began:
                     progress.down(unit, moment - self._receipt.began)
+            programs = {unit: commands(known[unit].get("ExecStart", "")) for unit in units}
+            with contextlib.suppress(OSError):
+                self._outside = strays.outside(
+                    programs, {}, self._set.trading, self._set.settings.monitors, strays.read()
+                )
 
     def _verdict(self, seen: Look, *, contained: bool) -> ExitCode:
         console = self._console
@@ -199,6 +212,9 @@ class Trip:
             console.out(f"systemd does not answer: {how}.")
         if not contained:
             self._say_not_contained(seen)
+            return ExitCode.NOT_CONTAINED
+        if self._outside:
+            self._say_outside()
             return ExitCode.NOT_CONTAINED
         ms = self._elapsed() * 1000
         console.out(f"CONTAINED: no trading process is alive (seen {ms:.0f} ms after the latch).")
@@ -211,16 +227,26 @@ class Trip:
     def _say_not_contained(self, seen: Look) -> None:
         console = self._console
         console.out(console.paint(f"NOT CONTAINED after {self._elapsed():.1f} s:", "bad"))
-        for group in seen.alive:
-            pids = cgroup.pids(group)
+        for unit, pids in seen.pids().items():
             shown = " ".join(map(str, pids[:_SHOWN_PIDS])) + (" ..." if pids[_SHOWN_PIDS:] else "")
-            console.out(f"  ALIVE  {group.unit}  pids {shown}")
+            console.out(f"  ALIVE  {unit}  pids {shown}")
         if seen.error:
             console.out(f"  UNKNOWN  {text.clean(seen.error)}")
         if seen.empty:
             console.out("  systemd still has a job of a trading unit to do")
         console.out("Next: cut this host off the network or power it off. Then: ess status")
         journal.error("activation: NOT CONTAINED")
+
+    def _say_outside(self) -> None:
+        console = self._console
+        console.out(console.paint("NOT CONTAINED: trading runs outside its units.", "bad"))
+        for stray in self._outside[:_SHOWN_PIDS]:
+            where = text.clean(stray.cgroup)
+            console.out(f"  ALIVE  {stray.unit}  pid {stray.pid} in {where}")
+        pids = " ".join(str(stray.pid) for stray in self._outside[:_SHOWN_PIDS])
+        console.out(f"Next: end it by hand; nothing else does: sudo kill -KILL {pids}")
+        console.out("Then: ess status")
+        journal.error("activation: NOT CONTAINED: a trading program runs outside its unit")
 
 
 def enforcer_lives(paths: Paths) -> bool:

@@ -18,7 +18,7 @@ RENDERED=()
 load() {
     local here part
     here=$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")
-    for part in paths exits say names clock config latch terminal render watch; do
+    for part in paths exits say names clock config latch terminal render stale watch; do
         # shellcheck source=/dev/null
         . "$here/lib/$part.sh" || exit 2
     done
@@ -27,13 +27,13 @@ load() {
 
 usage() {
     cat <<'EOF'
-Usage: install.sh [--wheels DIR] [--no-python] [--no-drill]   install or upgrade
-       install.sh --configure                                apply a changed ess.env
-       install.sh --uninstall                                remove (refused while latched)
+Usage: install.sh [OPTION...]      install or upgrade
+       install.sh --configure      apply a changed ess.env
+       install.sh --uninstall      remove (refused while latched)
 
   --wheels DIR   take Python packages from DIR, not from a network
   --no-python    only the units and the bash controller
-  --no-drill     do not run the drill at the end; the host then counts as disarmed
+  --no-drill     no drill at the end; the host then counts as disarmed
   DESTDIR=DIR    write below DIR and start nothing (for packages)
 EOF
 }
@@ -141,16 +141,18 @@ install_units() {
 }
 
 write_configured_files() {
-    install_configuration && install_units && write_manifest
+    install_configuration && install_units && stale_find && write_manifest
 }
 
-# write_manifest: what doctor compares with later. What may be edited is not in it.
+# write_manifest: what doctor compares with later, and what an upgrade knows to remove. What may be edited is not
+# in it.
 write_manifest() {
     local file
     {
         [[ $ACTION != configure ]] || manifest_kept
+        ((${#STALE[@]} == 0)) || printf '%s\n' "${STALE[@]}"
         for file in "${RENDERED[@]}"; do
-            [[ $file == "$ESS_CONF" || $file == "$ESS_AFTERMATH_CONF" || $file == "$WATCH_CONF" ]] ||
+            [[ $file == @("$ESS_CONF"|"$ESS_AFTERMATH_CONF"|"$WATCH_CONF"|"$ESS_MANIFEST") ]] ||
                 printf '%s  %s\n' "$(sha256sum <"$DESTDIR$file" | cut -d' ' -f1)" "$file"
         done
     } | sort -u -k2 | render_put "$ESS_MANIFEST" 0644
@@ -199,9 +201,10 @@ run_install() {
     local python_ok=1
     step 'units and bash controller (these stop trading, alone)'
     if ! { copy_files && write_configured_files; }; then
-        fail 'could not write the files' 'The message above names the file; is the disk full or read-only?'
+        fail 'could not write the files' 'The message above names the file; is the disk full or read-only?' "$EXIT_NOT_ARMED"
     fi
     activate_units || fail 'systemd did not take the units' 'See: journalctl -b -u quantum-ess.path' "$EXIT_NOT_ARMED"
+    stale_remove || complain 'could not write what is installed' 'The message above names the file; run this again.'
     if [[ -n $PYTHON ]]; then
         step 'Python command line'
         install_python || python_ok=''
@@ -215,7 +218,7 @@ run_configure() {
     [[ -r $DESTDIR$ESS_MANIFEST ]] ||
         fail "nothing is installed here ($ESS_MANIFEST is missing)" 'Run ops/install.sh of the checkout.'
     step 'configuration'
-    write_configured_files || fail 'could not write the files' 'The message above names the file.'
+    write_configured_files || fail 'could not write the files' 'The message above names the file.' "$EXIT_NOT_ARMED"
     activate_units || fail 'systemd did not take the units' '' "$EXIT_NOT_ARMED"
     finish 1
 }
@@ -246,7 +249,7 @@ run_uninstall() {
         fail 'not removed: the latch is set, and removing this would let trading start again' 'First: ess deactivate' "$EXIT_RELEASE_FAILED"
     fi
     [[ -r $DESTDIR$ESS_MANIFEST ]] || fail "nothing is installed here ($ESS_MANIFEST is missing)"
-    [[ -n $DESTDIR ]] || systemctl --quiet disable --now "$WATCH_UNIT" "${WATCH[@]}" quantum-ess-canary.service quantum-ess-canary-watch.service
+    [[ -n $DESTDIR ]] || { stale_installed && systemctl --quiet disable --now -- "${INSTALLED[@]}"; }
     metrics_forget
     while IFS= read -r file; do
         rm -f -- "$DESTDIR$file"
@@ -261,7 +264,8 @@ run_uninstall() {
         # Nobody reads requests any more: who makes one has to see that.
         rm -rf --one-file-system -- "${REQUEST_DIR:?}"
     fi
-    tell "quantum-ess is removed; kept: ${ESS_CONF%/*}, $STATE_DIR and /var/log/quantum-ess."
+    tell 'quantum-ess is removed. Kept are configuration, state and audit log:'
+    tell "${ESS_CONF%/*}, $STATE_DIR, /var/log/quantum-ess"
 }
 
 main() {

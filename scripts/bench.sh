@@ -8,7 +8,7 @@ here=$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")
 usage() {
     printf '%s\n' \
         'usage: bench.sh [--runs N] [--idle SECONDS] [--image bookworm|trixie] [--json FILE] [--only SECTION]...' \
-        'sections: stops commands orders idle aftermath spool memory beside'
+        'sections: stops commands orders idle aftermath spool memory beside watch'
 }
 
 parse() {
@@ -33,18 +33,16 @@ parse() {
 }
 
 main() {
-    local layer result lab=bench-$$
+    local layer lab=bench-$$
     parse "$@"
     ((EUID == 0)) || { printf 'only root can measure; run: sudo %s\n' "$0" >&2 && exit 3; }
-    result=$(mktemp)
     layer=$("$here/lab.sh" product "$image")
     # shellcheck disable=SC2064 # the name is known now
-    trap "'$here/lab.sh' down '$lab'; rm -f '$result'" EXIT
+    trap "'$here/lab.sh' down '$lab'" EXIT
     "$here/lab.sh" up "$lab" --image "$image" --layer "$layer" --bind-ro "$here/bench:/bench" --owner $$ \
-        --max-seconds 5400 >/dev/null
-    "$here/lab.sh" exec "$lab" python3 -B /bench/measure.py --runs "$runs" --idle "$idle" "${only[@]}" >"$result"
-    [[ -z $json ]] || cp -- "$result" "$json"
-    python3 "$here/bench/report.py" "$result"
+        --max-seconds 7200 >/dev/null
+    "$here/lab.sh" exec "$lab" python3 -B /bench/measure.py --runs "$runs" --idle "$idle" "${only[@]}" |
+        python3 -B "$here/bench/report.py" --follow ${json:+"$json"}
 }
 
 main "$@"

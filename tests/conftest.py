@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,11 @@ if TYPE_CHECKING:
 
 LAB_FIXTURES = {"lab", "bare_lab", "boot_lab", "lab_image"}
 NO_SKIP = bool(os.environ.get("CI") or os.environ.get("QT_ESS_NO_SKIP"))
+
+
+def pytest_configure() -> None:
+    # Who runs the tests in the background of a shell has SIGINT ignored, and so would all children.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -15,7 +15,16 @@ import time
 from typing import TYPE_CHECKING
 
 from ess import latch, process, spool
-from ess.aftermath import case_store, channels, course, delivery, delivery_store, settings, tell
+from ess.aftermath import (
+    case_store,
+    channels,
+    course,
+    delivery,
+    delivery_store,
+    reply,
+    settings,
+    tell,
+)
 from ess.errors import AftermathError, EssError
 from ess.exits import ExitCode
 from ess.latch import State
@@ -70,6 +79,7 @@ class _Round:
         self._settings = settings.load(paths)
         self._channels = channels.configured(self._settings, paths)
         self._busy: dict[str, threading.Thread] = {}
+        self._replies = reply.Replies(paths)
         self._kept = 0
         self._explained = False
 
@@ -78,13 +88,16 @@ class _Round:
         until = time.monotonic() + _LONGEST
         while True:
             seen = tell.now()
+            if time.monotonic() < until:
+                self._replies.take()
             cases = case_store.load(self._paths)
             self._start(cases)
             self._close(cases)
             self._explain(cases)
             moment = self._next(cases)
             soon = moment is not None and moment - tell.now() < _SOON * delivery.SECOND
-            if not self._busy and (not soon or time.monotonic() > until):
+            idle = not self._busy and not self._replies.busy
+            if idle and (not soon or time.monotonic() > until):
                 delivery_store.say_next(self._paths, moment, seen)
                 # The path unit does not see what changes while we run.
                 if case_store.load(self._paths) == cases:

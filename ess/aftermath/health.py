@@ -13,17 +13,17 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from ess import bounded
-from ess.aftermath import channels, settings
+from ess.aftermath import delivery, enquiry, settings
+from ess.aftermath.enquiry import CannotRunError
+from ess.aftermath.question import Sight
 from ess.audit import history, recent
 from ess.audit import log as audit
+from ess.errors import EssError
 from ess.facts import Aftermath, Waiting
-from ess.mirror import address
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from ess.aftermath.channels import Channels
-    from ess.aftermath.settings import Settings
     from ess.paths import Paths
 
 _DISK_PATIENCE = 2.0  # s
@@ -37,10 +37,9 @@ def look(paths: Paths) -> Aftermath:
     """Return how it is; what could not be looked at is in `unknown`. Raises nothing expected."""
     if os.geteuid() != 0:
         return Aftermath(unknown={"what follows a stop": _ONLY_ROOT})
-    known = settings.load(paths)
-    every = channels.configured(known, paths)
-    exposed, problems = _problems(paths, known, every)
     unknown: dict[str, str] = {}
+    sight, broken = _sight(paths, unknown)
+    exposed, problems = _problems(paths, sight)
     waiting = _asked(lambda: _waiting(paths), paths.spools[0], _DISK_PATIENCE, unknown)
     missed = _asked(lambda: _missed(paths), paths.audit_head, _DISK_PATIENCE, unknown)
     checkpoints = history.checkpoints(_CHECKPOINTS)
@@ -54,24 +53,38 @@ def look(paths: Paths) -> Aftermath:
         unknown=unknown,
         problems=problems,
         exposed=exposed,
-        packages=_packages(every),
+        broken=broken,
+        credentials=sight.credentials,
+        packages=_packages(sight.channels),
         waiting={spool: Waiting(*found) for spool, found in (waiting or {}).items()},
-        channels=tuple(one.name for one in every.every),
+        channels=sight.channels,
         missed=missed or {},
         faults=tuple((where, what) for where, what in faults or ()),
     )
 
 
-def _problems(paths: Paths, known: Settings, every: Channels) -> tuple[str, tuple[str, ...]]:
+def _sight(paths: Paths, unknown: dict[str, str]) -> tuple[Sight, str]:
+    """Return what the delivery service sees, and why it cannot run."""
+    broken = ""
+    try:
+        return enquiry.sight(paths), broken
+    except CannotRunError as error:
+        broken = error.what
+    except EssError as error:
+        unknown["what the delivery service sees"] = error.what
+    # A line that is wrong is so whoever reads it; a key that is not there may be a credential.
+    return Sight(problems=settings.load(paths).problems), broken
+
+
+def _problems(paths: Paths, sight: Sight) -> tuple[str, tuple[str, ...]]:
     """Return why others can read the file, and what is wrong in it."""
     try:
         exposure = settings.exposure(paths.aftermath_config)
     except OSError:
         # Not there, or among the problems already.
         exposure = []
-    found = dict.fromkeys((*every.problems, *address.problems(known)))
     exposed = "others than root may read it" if exposure else ""
-    return exposed, tuple(one for one in found if one not in exposure)
+    return exposed, tuple(one for one in sight.problems if one not in exposure)
 
 
 def _waiting(paths: Paths) -> dict[str, tuple[int, float]]:
@@ -94,9 +107,11 @@ def _missed(paths: Paths) -> dict[str, int]:
     return dict(known.tally.missed) if known else {}
 
 
-def _packages(every: Channels) -> dict[str, str]:
+def _packages(channels: Sequence[str]) -> dict[str, str]:
     """Return the packages that the configured channels need and that cannot be loaded."""
-    needed = (["apprise"] if every.people else []) + (["redis"] if every.mirror else [])
+    needed = ["redis"] if delivery.MIRROR in channels else []
+    if any(name != delivery.MIRROR for name in channels):
+        needed.insert(0, "apprise")
     found = {}
     for name in needed:
         answer = _call(lambda name=name: _load(name), _LOAD_PATIENCE)  # type: ignore[misc]

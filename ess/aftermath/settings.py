@@ -62,10 +62,13 @@ _OTHERS = 0o077
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`values` has every key of DEFAULTS; `problems` says what is wrong, without any value."""
+    """`values` has every key of DEFAULTS; `problems` says what is wrong, without any value;
+    `credentials`: the keys whose values systemd passed.
+    """
 
     values: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULTS), repr=False)
     problems: tuple[str, ...] = ()
+    credentials: tuple[str, ...] = ()
 
     def text(self, key: str) -> str:
         """Return the value of `key`."""
@@ -99,8 +102,8 @@ def load(paths: Paths) -> Settings:
         data = b""
         problems.append(f"{path}: {error.strerror or error}")
     values |= keyfile.parse(data, path, problems, _wrong)
-    values |= _credentials(problems)
-    return Settings(values, tuple(problems))
+    passed = _credentials(problems)
+    return Settings(values | passed, tuple(problems), tuple(passed))
 
 
 def exposure(path: str) -> list[str]:
@@ -123,17 +126,26 @@ def _credentials(problems: list[str]) -> dict[str, str]:
     """Return the keys that systemd passes as credentials of the same name (LoadCredential=)."""
     directory = os.environ.get("CREDENTIALS_DIRECTORY", "")
     found = {}
-    for key in DEFAULTS if directory else ():
+    for key in _passed(directory, problems) if directory else ():
         try:
             data = regular.read(f"{directory}/{key}", keyfile.LARGEST)
-        except FileNotFoundError:
-            continue
         except OSError as error:
             problems.append(f"credential {key}: {error.strerror or error}")
             continue
         value = data.decode("utf-8", "replace").strip()
-        if value.isprintable():
-            found[key] = value
+        said = "" if value.isprintable() else "control characters in the value"
+        said = said or _wrong(key, value)
+        if said:
+            problems.append(f"credential {key}: {said}")
         else:
-            problems.append(f"credential {key}: control characters in the value")
+            found[key] = value
     return found
+
+
+def _passed(directory: str, problems: list[str]) -> list[str]:
+    """Return the names of the credentials that are meant for us."""
+    try:
+        return sorted(name for name in os.listdir(directory) if name.startswith("QT_ESS_"))
+    except OSError as error:
+        problems.append(f"credentials: {error.strerror or error}")
+        return []

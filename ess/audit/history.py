@@ -11,7 +11,7 @@ from ess import journal, process
 from ess.audit import chain
 from ess.audit import log as audit
 from ess.console import Console
-from ess.errors import AuditError
+from ess.errors import AuditError, ConfigError, EssError, NotRootError
 from ess.exits import ExitCode
 from ess.text import clean
 
@@ -54,7 +54,10 @@ def activations(records: Iterable[Record]) -> list[Activation]:
 
 
 def show(paths: Paths, *, limit: int, since: str, as_json: bool) -> ExitCode:
-    """Print the last `limit` activations, of those since a day or moment. Raises AuditError."""
+    """Print the last `limit` activations, of those since a day or moment.
+
+    Raises AuditError; NotRootError; ConfigError when `since` is neither.
+    """
     start = _moment(since) if since else ""
     try:
         found = activations(audit.records(paths))
@@ -84,7 +87,7 @@ def text(chosen: list[Activation]) -> str:
 
 
 def verify(paths: Paths) -> ExitCode:
-    """Say whether the audit log is whole. Raises AuditError when it is not, or cannot be read."""
+    """Say whether the audit log is whole. Raises AuditError when it is not; NotRootError."""
     console = Console()
     try:
         # The log first: what is written meanwhile must not look like what was cut off.
@@ -153,7 +156,7 @@ def _moment(since: str) -> str:
         moment = datetime.datetime.fromisoformat(since)
     except ValueError as error:
         what = f"--since {clean(since, 40)}: no day or time"
-        raise AuditError(what, "write it as 2026-01-31 or 2026-01-31T08:00") from error
+        raise ConfigError(what, "write it as 2026-01-31 or 2026-01-31T08:00") from error
     if moment.tzinfo is not None:
         moment = moment.astimezone(datetime.UTC)
     return moment.replace(tzinfo=None).isoformat(timespec="seconds")
@@ -168,8 +171,8 @@ def _cut(why: str) -> str:
     return why if len(why) <= _REASON_WIDTH else f"{why[: _REASON_WIDTH - 3]}..."
 
 
-def _unreadable(error: Exception) -> AuditError:
+def _unreadable(error: Exception) -> EssError:
     if isinstance(error, PermissionError):
-        return AuditError("only root may read the audit log", "run it with sudo")
+        return NotRootError("only root may read the audit log", "run it with sudo")
     where = getattr(error, "filename", None) or "the audit log"
     return AuditError(f"{where}: {getattr(error, 'strerror', None) or error}", "is the disk well?")

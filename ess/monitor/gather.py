@@ -122,7 +122,7 @@ def _monitors(paths: Paths) -> tuple[str, ...]:
 
 def _alive(paths: Paths, entries: Sequence[str]) -> set[str] | None:
     seen = containment.look(paths, entries)
-    return None if seen.error else {group.unit for group in seen.alive}
+    return None if seen.error else set(seen.units())
 
 
 def _concrete(entries: Sequence[str], manager: Manager | None) -> list[str]:

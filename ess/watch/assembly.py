@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ess.mirror.address import AddressError, parse
-from ess.watch import custom, evaluators, figures, places, prometheus_source
+from ess.watch import custom, evaluators, places, prometheus_source
 from ess.watch.feeds import Feeds
 from ess.watch.judge import Judge
 from ess.watch.manual import Manual
@@ -55,17 +55,8 @@ class Assembly:
     problems: tuple[str, ...]
 
 
-def assemble(
-    paths: Paths,
-    settings: Settings,
-    now: Now,
-    keys: figures.Keys = figures.KEYS,
-    more: tuple[Source, ...] = (),
-) -> Assembly:
-    """Return a watcher that knows what the one before it knew.
-
-    It reads `keys` of Redis, and `more` sources than those that are configured.
-    """
+def assemble(paths: Paths, settings: Settings, now: Now) -> Assembly:
+    """Return a watcher that knows what the one before it knew."""
     interval = settings.number("QT_ESS_CHECK_INTERVAL")
     off = settings.words("QT_ESS_WATCH_OFF")
     own = evaluators.configured(settings)
@@ -79,10 +70,9 @@ def assemble(
     memory = Memory(places.state(paths), judge, rearm)
     problems = (*settings.problems, *memory.recall(now))
     sources: list[Source] = [
-        *_redis(settings, interval, reading, keys),
+        *_redis(settings, interval, reading),
         *_prometheus(settings, interval),
         *(custom.CustomSource(name, interval) for name in plugged),
-        *more,
     ]
     if not sources:
         problems += ("no source is configured: nothing is watched",)
@@ -110,22 +100,22 @@ def _done(requests: list[Manual]) -> None:
         one.done()
 
 
-def _redis(
-    settings: Settings, interval: float, reading: Reading, keys: figures.Keys
-) -> list[Source]:
+def _redis(settings: Settings, interval: float, reading: Reading) -> list[Source]:
     url = settings.text(REDIS)
     if not url:
         return []
     try:
-        from ess.watch.redis_source import RedisSource, since  # noqa: PLC0415 - an extra
+        from ess.watch.redis_keys import RedisKeys  # noqa: PLC0415 - an extra
+        from ess.watch.redis_source import RedisSource, since  # noqa: PLC0415
     except ImportError as error:
         return [Missing("redis", f"the package redis is missing: {error}")]
     periods = ("QT_ESS_SL_PERIOD_MINUTES", "QT_ESS_ORDER_ERROR_PERIOD_MINUTES")
     begin = reading.cursor or since(max(settings.seconds(key) for key in periods))
     try:
-        return [RedisSource(parse(url, REDIS), begin, interval, keys)]
+        address = parse(url, REDIS)
     except AddressError as error:
         return [Missing("redis", str(error))]
+    return [RedisSource(address, begin, interval), RedisKeys(address, interval)]
 
 
 def _prometheus(settings: Settings, interval: float) -> list[Source]:

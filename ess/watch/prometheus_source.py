@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import functools
 import http.client
 import json
+import os
 import socket
 import ssl
 import threading
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 KEY = "QT_ESS_WATCH_PROMETHEUS_URL"
 DEADLINE = 3.0  # s
+_AUTHORITY = "ssl_ca_certs="
 _LARGEST = 1024 * 1024
 _PORTS = {"http": 9090, "https": 443}
 _RAW = 80
@@ -48,17 +51,21 @@ class AnswerError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Where a Prometheus is; over TLS its certificate is always verified."""
+    """Where a Prometheus is; over TLS its certificate is always verified.
+
+    `authority`: the file of who is trusted; empty: whom the host trusts.
+    """
 
     tls: bool
     host: str
     port: int
     path: str
     login: str = field(default="", repr=False)
+    authority: str = ""
 
 
 def parse(url: str) -> Server:
-    """Return the server http(s)://[USER:PASSWORD@]HOST[:PORT][/PATH] names.
+    """Return the server http(s)://[USER:PASSWORD@]HOST[:PORT][/PATH][?ssl_ca_certs=FILE] names.
 
     Raises PrometheusAddressError.
     """
@@ -71,8 +78,11 @@ def parse(url: str) -> Server:
         ) from None
     if parts.scheme not in _PORTS or not parts.hostname:
         raise PrometheusAddressError("must be http://HOST:PORT or https://HOST:PORT")
-    if parts.query or parts.fragment:
+    authority = parts.query.removeprefix(_AUTHORITY)
+    if (parts.query and authority in (parts.query, "")) or parts.fragment:
         raise PrometheusAddressError("has a ? or #; in a password write %3F and %23")
+    if authority and parts.scheme != "https":
+        raise PrometheusAddressError("has ssl_ca_certs, and TLS is https://")
     if not f"{parts.hostname}{parts.path}".isprintable() or " " in parts.path:
         raise PrometheusAddressError("has signs that belong in no URL")
     login = unquote(parts.username or ""), unquote(parts.password or "")
@@ -82,6 +92,7 @@ def parse(url: str) -> Server:
         port or _PORTS[parts.scheme],
         parts.path.rstrip("/"),
         ":".join(login) if any(login) else "",
+        unquote(authority),
     )
 
 
@@ -121,6 +132,8 @@ def ask(server: Server, expression: str, seconds: float) -> tuple[str, float | N
     failure = ""
     try:
         status, body = _answer(server, expression, seconds)
+    except ssl.SSLCertVerificationError as error:
+        failure = f"its certificate is refused: {error.verify_message}"
     except (OSError, http.client.HTTPException, ValueError) as error:
         failure = getattr(error, "strerror", None) or str(error) or type(error).__name__
     if time.monotonic() >= deadline:
@@ -152,6 +165,7 @@ def _answer(server: Server, expression: str, seconds: float) -> tuple[int, bytes
 def _connected(server: Server, seconds: float) -> Iterator[http.client.HTTPConnection]:
     """Give a connection that is cut after so long: a byte a second would escape any other limit."""
     connection = http.client.HTTPConnection(server.host, server.port, timeout=seconds)
+    context = _trust(server.authority) if server.tls else None
     with contextlib.ExitStack() as stack:
         plain = stack.enter_context(
             socket.create_connection((server.host, server.port), timeout=seconds)
@@ -162,12 +176,28 @@ def _connected(server: Server, seconds: float) -> Iterator[http.client.HTTPConne
         timer.daemon = True
         timer.start()
         stack.callback(timer.cancel)
-        context = ssl.create_default_context() if server.tls else None
         connection.sock = (
             context.wrap_socket(plain, server_hostname=server.host) if context else plain
         )
         stack.callback(connection.close)
         yield connection
+
+
+def _trust(authority: str) -> ssl.SSLContext:
+    """Return what verifies a certificate. Raises AnswerError."""
+    file = authority or ssl.get_default_verify_paths().cafile or ""
+    try:
+        changed = os.stat(file).st_mtime_ns if file else 0
+        return _context(authority, changed)
+    except OSError as error:
+        what = error.strerror or str(error)
+        raise AnswerError(clean(f"ssl_ca_certs: {file}: {what}")) from None
+
+
+@functools.lru_cache(maxsize=1)
+def _context(authority: str, changed: int) -> ssl.SSLContext:  # noqa: ARG001 - read anew then
+    # Reading all whom a host trusts takes longer than asking.
+    return ssl.create_default_context(cafile=authority or None)
 
 
 def _cut(handle: socket.socket) -> None:

@@ -13,10 +13,11 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ess import journal, latch
+from ess import journal
 from ess.latch import State
 from ess.spool import boot
 from ess.watch import source, standing
+from ess.watch.latch_look import LatchLook
 from ess.watch.sample import Now
 from ess.watch.standing import Standing
 
@@ -66,7 +67,7 @@ class Watcher:
     """One run of the watcher; run() does not return."""
 
     def __init__(self, paths: Paths, parts: Parts, notify: Notify) -> None:
-        self._paths = paths
+        self._latch = LatchLook(paths)
         self._parts = parts
         self._notify = notify
         self._boot = boot()
@@ -111,7 +112,7 @@ class Watcher:
                 before = verdicts.get(verdict.evaluator)
                 if before is None or verdict.trips or not before.trips:
                     verdicts[verdict.evaluator] = verdict
-        self._decide(verdicts.values(), now)
+        self._decide(verdicts.values(), self._latch.at_once(), now)
         if cursor:
             self._parts.cursor(cursor)
 
@@ -120,13 +121,12 @@ class Watcher:
         now = moment(self._boot)
         self._write("the baselines", lambda: self._measure_anew(now))
         verdicts = self._parts.judge.judge(now)
-        self._decide(verdicts, now)
+        self._decide(verdicts, self._latch.look(), now)
         self._write("how it stands", lambda: self._tell(verdicts, now))
         self._write("the baselines", lambda: self._parts.memory.keep(now))
         return verdicts
 
-    def _decide(self, verdicts: Iterable[Verdict], now: Now) -> None:
-        state = latch.state(self._paths)
+    def _decide(self, verdicts: Iterable[Verdict], state: State, now: Now) -> None:
         decision = self._parts.rearm.decide(verdicts, state, now)
         if state is State.LATCHED:
             self._parts.latched()

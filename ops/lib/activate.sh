@@ -64,7 +64,7 @@ activate_wait() {
         latch_is_set || activate_hold
         contain_look
         activate_show_down
-        ((${#SURVIVORS[@]})) || ! activate_quiet || contained=1
+        ((${#SURVIVORS[@]})) || ! activate_known || ! activate_quiet || contained=1
         [[ -z $contained ]] || break
         ((NOW_MS - CONTAIN_BEGAN < ACTIVATE_LIMIT)) || break
         if [[ -z $alone$ACTIVATE_ASKS ]] && activate_must_act; then
@@ -88,6 +88,11 @@ activate_must_act() {
     activate_enforcer_lives || return 0
     MUST_ACT='trading outlives the kill'
     ((NOW_MS > CONTAIN_KILL_FROM + ACTIVATE_OVERDUE))
+}
+
+# activate_known: it was asked what lives outside the control groups, or nobody is there to ask.
+activate_known() {
+    [[ -n $ESCAPED_BY ]] || ((NOW_MS - CONTAIN_BEGAN > ACTIVATE_PATIENCE))
 }
 
 # activate_quiet: no trading unit may have a process in a moment. A PID 1 that does not answer starts nothing,
@@ -146,7 +151,7 @@ activate_show_not_contained() {
     local unit
     tell "${RED}NOT CONTAINED after $1 ms:${PLAIN}"
     for unit in "${SURVIVORS[@]}"; do
-        cgroup_pids "${CGROUPS[$unit]}"
+        contain_pids "$unit"
         tell "  ALIVE  $unit  pids ${PIDS[*]:0:10}"
     done
     ((${#SURVIVORS[@]})) || tell '  systemd still has a job of a trading unit to do'

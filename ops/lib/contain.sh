@@ -42,9 +42,12 @@ contain_now() {
 # down, what is frozen is thawed (257 refuses to stop a frozen unit), and all of it, with whatever triggers
 # it, is stopped once more.
 contain_ask() {
-    TRIGGERS=()
+    TRIGGERS=() UNITS_SEEN=()
+    # Before their parents are gone: those alone tell whose they are.
+    escaped_find && escaped_write ''
     contain_stop "${TRADING[@]}"
     if sd_show "$SNAPSHOT_PROPERTIES" "${TRADING[@]}"; then
+        { escaped_ask; } &
         contain_thaw
         [[ -n $FLAG_MONO ]] || snapshot_flag_mono
         snapshot_triggers && snapshot_take
@@ -85,8 +88,8 @@ contain_cancel_starts() {
     done
 }
 
-# contain_look: one look at the kernel. Into SURVIVORS the units with live processes, into DOWN_MS
-# when each was first seen empty; kills what is populated once the deadline has passed.
+# contain_look: one look at the kernel. Into SURVIVORS the units with live processes; kills what lives once the
+# deadline has passed.
 contain_look() {
     local unit
     cgroup_find "${TRADING[@]}"
@@ -99,6 +102,35 @@ contain_look() {
         CONTAIN_SEEN[$unit]=1
         ((NOW_MS < CONTAIN_DEADLINE)) || contain_kill "$unit"
     done
+    contain_look_outside
+}
+
+# contain_look_outside: the same for what lives outside the control group of its unit.
+contain_look_outside() {
+    local unit
+    escaped_look
+    for unit in "${!OUTSIDE[@]}"; do
+        name_in "$unit" "${SURVIVORS[@]}" || SURVIVORS+=("$unit")
+        CONTAIN_SEEN[$unit]=1
+        ((NOW_MS < CONTAIN_DEADLINE)) || contain_kill_outside "$unit"
+    done
+}
+
+contain_kill_outside() {
+    local pid
+    KILLED[$1]=${KILLED[$1]:-$NOW_MS}
+    for pid in ${OUTSIDE[$1]}; do
+        [[ ,${KILLED_PIDS[$1]:-}, == *,$pid,* ]] || KILLED_PIDS[$1]=${KILLED_PIDS[$1]:+${KILLED_PIDS[$1]},}$pid
+    done
+    escaped_kill "$1"
+}
+
+# contain_pids UNIT: into PIDS all its processes, wherever they live; needs a look.
+contain_pids() {
+    PIDS=()
+    [[ -z ${CGROUPS[$1]:-} ]] || cgroup_pids "${CGROUPS[$1]}"
+    # shellcheck disable=SC2206 # a list of numbers
+    PIDS+=(${OUTSIDE[$1]:-})
 }
 
 contain_kill() {

@@ -13,7 +13,7 @@ ENFORCE_NO_MORE=200     # ms in which nothing else goes, or it was an accident
 enforce() {
     trap '' HUP
     enforce_released || enforce_trip
-    rm -f -- "$ENFORCER_FILE" "$TRIP_FILE"
+    rm -f -- "$ENFORCER_FILE" "$TRIP_FILE" "$ESCAPED_FILE" "$ESCAPED_FILE".*
 }
 
 # enforce_trip: stop and hold; returns when the latch was released.
@@ -167,14 +167,15 @@ enforce_tell_by_hand() {
 }
 
 # enforce_unproved: true until the groups were empty for ENFORCE_PROOF. One look is no proof: between a
-# killed ExecStop= and the ExecStopPost= that PID 1 starts next, there is nobody. Uses empty_since.
+# killed ExecStop= and the ExecStopPost= that PID 1 starts next, there is nobody. Nor are they one before systemd has
+# told of main processes outside. Uses empty_since.
 enforce_unproved() {
     if ((${#SURVIVORS[@]})); then
         empty_since=''
         return 0
     fi
     [[ -n $empty_since ]] || { empty_since=$NOW_MS && enforce_elapsed; }
-    ((NOW_MS - empty_since < ENFORCE_PROOF))
+    ((NOW_MS - empty_since < ENFORCE_PROOF)) || ! escaped_known
 }
 
 # enforce_elapsed: into ELAPSED_MS, from the flag to now; from our own start when the flag's age makes
@@ -197,10 +198,16 @@ enforce_watch() {
             last=$NOW_MS
             journal 2 "killed while latched: ${SURVIVORS[*]}" EVENT=killed "${SURVIVORS[@]/#/UNIT=}"
             enforce_tell_kill
-            { sd stop --no-block -- "${SURVIVORS[@]}"; } </dev/null >/dev/null 2>&1 &
+            { enforce_ask_again; } </dev/null >/dev/null 2>&1 &
         fi
         pause "$ENFORCE_WATCH"
     done
+}
+
+# enforce_ask_again: what came to life while latched is stopped, and may have left its control group, too.
+enforce_ask_again() {
+    sd stop --no-block -- "${SURVIVORS[@]}"
+    sd_show "$SNAPSHOT_PROPERTIES" "${TRADING[@]}" && escaped_ask
 }
 
 # enforce_tell_kill: at most once a minute, however often somebody tries.

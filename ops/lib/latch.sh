@@ -219,7 +219,7 @@ latch_tell() {
     tell "  since    ${LATCH[at]:-unknown}"
     tell "  by       ${LATCH[operator]:-unknown}"
     tell "  source   ${LATCH[source]:-a flag set by hand}"
-    tell "  why      ${LATCH[reason]:-no reason written}"
+    say_words '  why      ' '           ' "${LATCH[reason]:-no reason written}"
 }
 
 # latch_clear: remove both flags, whatever they are. True when both are gone; while the one on disk cannot be

@@ -38,6 +38,7 @@ paths_use_scope() {
     RELEASING=$RUNTIME_DIR/releasing
     ENFORCER_FILE=$RUNTIME_DIR/enforcer
     TRIP_FILE=$RUNTIME_DIR/tripped
+    ESCAPED_FILE=$RUNTIME_DIR/escaped
     CUT_DIR=$RUNTIME_DIR/cut
     REQUEST_DIR=$RUNTIME_DIR/requests
     REQUEST_BUSY=$RUNTIME_DIR/request.busy

@@ -59,18 +59,22 @@ request_round() {
 }
 
 # request_trip: the latch, without a fork and before any request is looked at. Who asked and why is written beside
-# it as soon as that is known (see latch_read): a flag is never written anew, its time is that of the trip.
+# it as soon as that is known (see latch_read): a flag is never written anew, its time is that of the trip. The first
+# one of a reader is set before these lines are read (see early_flag).
 request_trip() {
     REQUEST_FIRST=
-    if latch_there "$RUN_FLAG"; then
+    if [[ -n ${EARLY_FLAG:-} ]]; then
+        CONTENT=$EARLY_FLAG EARLY_FLAG=''
+    elif latch_there "$RUN_FLAG"; then
         # Whoever is about to release sees by the directory's time that somebody asked once more.
         touch -c -- "$RUN_DIR" 2>/dev/null
         return 0
+    else
+        latch_content request "${ASKED_WHY:-asked for without root}" '' "${ASKED_BY:-unknown}"
+        [[ -d $RUN_DIR ]] || mkdir -p -- "$RUN_DIR" 2>/dev/null
+        latch_write_plainly "$RUN_FLAG" "$CONTENT"
     fi
     REQUEST_FIRST=1
-    latch_content request "${ASKED_WHY:-asked for without root}" '' "${ASKED_BY:-unknown}"
-    [[ -d $RUN_DIR ]] || mkdir -p -- "$RUN_DIR" 2>/dev/null
-    latch_write_plainly "$RUN_FLAG" "$CONTENT"
     [[ -e $RUN_FLAG ]] || latch_set "$CONTENT"
     { sd start --no-block "$UNIT_PREFIX-trigger.service" "$UNIT_PREFIX-halt.target"; } </dev/null >/dev/null 2>&1 &
 }

@@ -85,10 +85,28 @@ tell() {
     printf '%s\n' "$1"
 }
 
-# complain WHAT WHAT-TO-DO: one error, two lines, standard error.
+# complain WHAT WHAT-TO-DO: one error, two lines, standard error; on a terminal more than two rather than broken words.
 complain() {
-    printf 'ess: %s\n' "$1" >&2
-    [[ -z ${2:-} ]] || printf '     %s\n' "$2" >&2
+    say_words 'ess: ' '     ' "$1" >&2
+    [[ -z ${2:-} ]] || say_words '     ' '     ' "$2" >&2
+}
+
+# say_words PREFIX INDENT TEXT: one line; on a terminal as many as it takes, those after the first behind INDENT. Needs
+# no other program.
+say_words() {
+    local line=$1 rest=$3 word blank=''
+    [[ -t 1 ]] || { printf '%s%s\n' "$1" "$3" && return; }
+    while [[ -n $rest ]]; do
+        word=${rest%% *}
+        rest=${rest#"$word"}
+        rest=${rest# }
+        if [[ -n $blank ]] && ((${#line} + 1 + ${#word} > 79)); then
+            printf '%s\n' "$line"
+            line=$2 blank=''
+        fi
+        line+=$blank$word blank=' '
+    done
+    printf '%s\n' "$line"
 }
 
 # clean TEXT: into CLEAN, without control characters and at most 500 bytes.

@@ -13,6 +13,7 @@ sentry() {
         sentry_latched || failed=1
         denied_tell
     fi
+    sentry_escaped
     sentry_mend_watches || failed=1
     sentry_aftermath
     sentry_deliver
@@ -30,6 +31,13 @@ sentry_disk_answers() {
     disk_answers && return 0
     hung_note "$DISK_HUNG" "$DISK_ASKER"
     return 1
+}
+
+# sentry_escaped: who leaves his control group is remembered while his parents still tell of him.
+sentry_escaped() {
+    ! latch_is_set || return 0
+    config_for_trip
+    escaped_note
 }
 
 # sentry_aftermath: what waits in the spool is tried again. Without a fork when nothing waits.

@@ -2,7 +2,7 @@
 # What was running when the latch fell, so that a release brings back that and nothing else. A unit
 # somebody had stopped before stays stopped.
 
-SNAPSHOT_PROPERTIES='ActiveState FreezerState TriggeredBy Slice ActiveExitTimestampMonotonic InactiveEnterTimestampMonotonic InactiveExitTimestampMonotonic'
+SNAPSHOT_PROPERTIES='ActiveState MainPID ControlPID InvocationID FreezerState TriggeredBy Slice ActiveExitTimestampMonotonic InactiveEnterTimestampMonotonic InactiveExitTimestampMonotonic'
 SNAPSHOT_AGAIN=1000 # ms between two attempts to write the list
 
 FLAG_MONO=

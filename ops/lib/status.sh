@@ -22,11 +22,17 @@ status() {
 
 # status_contained: true when no trading process lives or is about to. Into SURVIVORS and COMING those that do.
 status_contained() {
+    local tries=0
     contain_begin 1
     CONTAIN_DEADLINE=$NOW_NEVER
     # A systemd that does not answer starts nothing.
     sd_coming "${TRADING[@]}"
     contain_look
+    # An enforcer that has only just begun does not know yet what left its control group.
+    while [[ -z $ESCAPED_BY ]] && ((tries++ < 20)); do
+        pause 50
+        contain_look
+    done
     ((${#SURVIVORS[@]} + ${#COMING[@]} == 0))
 }
 
@@ -48,7 +54,7 @@ status_show_not_contained() {
     local unit
     tell "${RED}NOT CONTAINED: trading is not (known to be) down.${PLAIN}"
     for unit in "${SURVIVORS[@]}"; do
-        cgroup_pids "${CGROUPS[$unit]}"
+        contain_pids "$unit"
         tell "  ALIVE    $unit  pids ${PIDS[*]:0:10}"
     done
     for unit in "${COMING[@]}"; do tell "  QUEUED   $unit  (starting or stopping)"; done
@@ -124,7 +130,7 @@ status_check_halt() {
 # status_check_trading: every trading unit is known and carries the gate as the file that systemd loaded.
 status_check_trading() {
     local unit
-    sd_show 'LoadState DropInPaths RuntimeDirectory NeedDaemonReload' "${TRADING[@]}" ||
+    sd_show 'LoadState DropInPaths RuntimeDirectory NeedDaemonReload MainPID ControlPID InvocationID' "${TRADING[@]}" ||
         { FINDINGS+=('systemd does not answer: nothing is known about the gates') && return 0; }
     for unit in "${TRADING[@]}"; do
         name_is_pattern "$unit" || name_in "$unit" "${UNITS_SEEN[@]}" || FINDINGS+=("$unit: systemd says nothing about it")
@@ -140,6 +146,17 @@ status_check_trading() {
         [[ ${UNIT_PROP["$unit.NeedDaemonReload"]:-no} != yes ]] ||
             FINDINGS+=("$unit changed on disk since systemd read it; mend: systemctl daemon-reload")
     done
+    status_check_escaped
+}
+
+# status_check_escaped: nothing of a trading unit runs where the stop has to hunt for it. Reads UNIT_PROP of them.
+status_check_escaped() {
+    local pid start unit
+    escaped_find
+    while read -r pid start unit; do
+        [[ -z $pid ]] ||
+            FINDINGS+=("a process of $unit left its control group: pid $pid; mend: start it with User=, not su or systemd-run")
+    done < <(printf '%s' "$ESCAPED_LIST")
 }
 
 # status_check_gate UNIT DROP-INS: the gate is loaded, and is the last word: a drop-in that is read after

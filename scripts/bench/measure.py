@@ -1,4 +1,4 @@
-"""All measurements, inside a lab. Writes one JSON object to standard output."""
+"""All measurements, inside a lab. Writes one line of JSON after each section."""
 
 import argparse
 import json
@@ -10,12 +10,15 @@ from functools import partial
 from after_stop import measure_after_stop
 from beside import measure_beside
 from commands import measure_commands, measure_idle
+from figure_to_stop import measure_figures
 from fleet import Fleet, hostile, well_behaved
+from judge_rate import measure_rate
 from memory import measure_memory
 from methods import METHODS, stays_dead, touch_flag, undo
 from orders import measure_is_active
 from spool_rate import EVENTS, measure_spool
 from stopwatch import percentiles, until_dead_ms
+from watch_load import measure_load
 
 FOUR = partial(well_behaved, 4)
 
@@ -114,27 +117,36 @@ def beside(options: argparse.Namespace) -> dict[str, object]:
     return {"stop_beside_aftermath": {"ms": each(took), "waiting": waiting}}
 
 
+def watch(options: argparse.Namespace) -> dict[str, object]:
+    """From a figure to the stop, and what the watcher takes and manages."""
+    with trading(FOUR) as fleet:
+        found = measure_figures(fleet, options.runs)
+        load = measure_load(max(5, options.idle / 2))
+        rates = measure_rate(fewer(options.runs, 10))
+    times: dict[str, object] = {name: each(took) for name, took in found.items()}
+    return {"watch": {**times, "load": load, "per_second": each(rates)}}
+
+
 def fewer(runs: int, share: int) -> int:
     """What takes longer is done less often."""
     return max(min(3, runs), runs // share)
 
 
 SECTIONS = {
-    one.__name__: one for one in (stops, commands, orders, idle, aftermath, spool, memory, beside)
+    one.__name__: one
+    for one in (stops, commands, orders, idle, aftermath, spool, memory, beside, watch)
 }
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure, and print each section as soon as it is measured."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=int, default=30)
     parser.add_argument("--idle", type=int, default=60)
     parser.add_argument("--only", action="append", choices=SECTIONS)
     options = parser.parse_args()
-    result: dict[str, object] = {}
     for name in options.only or SECTIONS:
-        result |= SECTIONS[name](options)
-    json.dump(result, sys.stdout, indent=1)
+        print(json.dumps(SECTIONS[name](options)), flush=True)
 
 
 if __name__ == "__main__":

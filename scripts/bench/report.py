@@ -1,8 +1,14 @@
-"""The result of measure.py as tables a person reads."""
+"""The results of measure.py as tables a person reads.
+
+usage: report.py FILE             the tables of a file that was kept
+       report.py --follow [FILE]  those of standard input, section by section; all of it into FILE
+"""
 
 import json
+import os
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +108,37 @@ def beside(found: dict[str, Any]) -> str:
     return table(title, 30, rows, lambda row: ratio(row["p50"], first), f"{'ratio':>9}")
 
 
+def watch(found: dict[str, Any]) -> str:
+    """From a figure to the stop, and what the watcher takes and manages."""
+    tables = []
+    for key, end in (("to_flag", "the flag"), ("to_dead", "the last trading process dead")):
+        ours = found[key]["watcher: XADD to the stream"]["p50"]
+
+        def last(row: dict[str, Any], ours: float = ours) -> str:
+            return ratio(ours, row["p50"])
+
+        title = f"watcher: ms from a figure to {end}"
+        tables.append(table(title, 35, found[key], last, f"{'ours/it':>9}"))
+    tables.append(plain("watcher, XADD: ms from a figure until", found["stages"]))
+    tables.append(load(found["load"]))
+    rates = found["per_second"]
+    lines = ["\nwatcher: so many a second, in one process"]
+    lines.append(f"  {'':32}{'p50':>11}{'max':>11}{'runs':>6}")
+    for name, row in rates.items():
+        lines.append(f"  {name:32}{row['p50']:>11,.0f}{row['max']:>11,.0f}{row['runs']:>6}")
+    return "\n".join([*tables, *lines])
+
+
+def load(rows: Rows) -> str:
+    """What the watcher takes of the host."""
+    lines = ["\nwatcher: 20 evaluators, every 1 s: % of one core, and MB"]
+    lines.append(f"  {'':35}{'CPU %':>9}{'RSS':>9}{'PSS':>9}{'over s':>8}")
+    for name, row in rows.items():
+        figures_of_it = f"{row['cpu_percent']:>9.2f}{row['rss_mb']:>9}{row['pss_mb']:>9}"
+        lines.append(f"  {name:35}{figures_of_it}{row['seconds']:>8.0f}")
+    return "\n".join(lines)
+
+
 TABLES: dict[str, Callable[[Any], str]] = {
     "stop_ms": stops,
     "command_ms": commands,
@@ -111,6 +148,7 @@ TABLES: dict[str, Callable[[Any], str]] = {
     "spool": spool,
     "memory_mb": memory,
     "stop_beside_aftermath": beside,
+    "watch": watch,
 }
 
 
@@ -119,5 +157,36 @@ def report(result: dict[str, Any]) -> str:
     return "\n".join(TABLES[name](found) for name, found in result.items())
 
 
+def follow(lines: Iterable[str], file: str) -> None:
+    """Print each section as it comes; what there is so far is in the file before that."""
+    result: dict[str, Any] = {}
+    for line in lines:
+        if not line.endswith("\n"):
+            # Cut off with the measurement.
+            return
+        found = json.loads(line)
+        result |= found
+        if file:
+            keep(result, Path(file))
+        print(report(found), flush=True)
+
+
+def keep(result: dict[str, Any], file: Path) -> None:
+    """Write it whole; who interrupts that finds what was there before."""
+    text = json.dumps(result, indent=1) + "\n"
+    if file.exists() and not file.is_file():
+        # A pipe, or a terminal.
+        file.write_text(text)
+        return
+    draft = file.with_name(f"{file.name}.new")
+    draft.write_text(text)
+    os.replace(draft, file)
+
+
 if __name__ == "__main__":
-    print(report(json.loads(Path(sys.argv[1]).read_text())))
+    if sys.argv[1:2] == ["--follow"]:
+        # Who interrupts the measurement wants to see what there is: it ends with its input.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        follow(sys.stdin, "".join(sys.argv[2:]))
+    else:
+        print(report(json.loads(Path(sys.argv[1]).read_text())))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,20 @@ RESULT: dict[str, Any] = {
     "stop_beside_aftermath": {
         "waiting": 4999,
         "ms": {"aftermath healthy": ROW, "aftermath broken": {**ROW, "p50": 2469.0}},
+    },
+    "watch": {
+        "to_flag": {"watcher: XADD to the stream": ROW, "script": {**ROW, "p50": 2469.0}},
+        "to_dead": {"watcher: XADD to the stream": ROW, "touch": {**ROW, "p50": 0.0}},
+        "stages": {"PID 1 starts the reader": ROW},
+        "load": {
+            "1,000 feeds/s, hash, notified": {
+                "cpu_percent": 12.345,
+                "rss_mb": 100.1,
+                "pss_mb": 90.9,
+                "seconds": 30.0,
+            }
+        },
+        "per_second": {"a feed, read from Redis": {**ROW, "p50": 1234567.8}},
     },
 }
 
@@ -71,11 +86,91 @@ def test_the_report_has_every_row_and_fits_a_terminal(tmp_path: Path) -> None:
     assert line(text, "aftermath broken")[4:] == ["2.00"]
     assert "4,999 events" in text
     assert "0 processes of ours" in text
+    assert line(text, "script")[4:] == ["0.50"]
+    assert line(text, "touch")[4:] == ["-"]
+    assert line(text, "1,000 feeds/s, hash, notified") == ["12.35", "100.1", "90.9", "30"]
+    assert line(text, "a feed, read from Redis") == ["1,234,568", "123,457", "100"]
 
 
 def test_the_report_of_one_section_has_no_other(tmp_path: Path) -> None:
     text = report({"memory_mb": RESULT["memory_mb"]}, tmp_path)
     assert len(text.strip().splitlines()) == 3
+
+
+def test_a_run_that_is_interrupted_has_lost_nothing_of_what_it_measured(tmp_path: Path) -> None:
+    file = tmp_path / "result.json"
+    follower = subprocess.Popen(
+        (sys.executable, "-B", "report.py", "--follow", str(file)),
+        cwd=BENCH,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert follower.stdin
+    assert follower.stdout
+    try:
+        kept: dict[str, Any] = {}
+        for name in ("memory_mb", "is_active_ns"):
+            kept[name] = RESULT[name]
+            print(json.dumps({name: RESULT[name]}), file=follower.stdin, flush=True)
+            # The blank line above a table: it comes after the file.
+            while follower.stdout.readline() != "\n":
+                pass
+            assert json.loads(file.read_text()) == kept
+        follower.send_signal(signal.SIGINT)
+        follower.stdin.write('{"orders": cut off')
+        follower.stdin.close()
+        assert "cut off" not in follower.stdout.read()
+        assert follower.wait(10) == 0
+        assert json.loads(file.read_text()) == kept
+        assert list(tmp_path.iterdir()) == [file]
+    finally:
+        follower.kill()
+        follower.wait(10)
+        follower.stdout.close()
+
+
+def test_what_is_no_file_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        script = f"import report; report.follow(['{{}}\\n'], {str(pipe)!r})"
+        python("-c", script)
+        assert os.read(reader, 100) == b"{}\n"
+        assert list(tmp_path.iterdir()) == [pipe]
+    finally:
+        os.close(reader)
+
+
+def test_the_flag_and_the_last_death_are_timed_as_they_come(tmp_path: Path) -> None:
+    script = f"""
+import pathlib, subprocess, sys, threading, time
+import flag_watch
+flag_watch.RUN_FLAG = pathlib.Path({str(tmp_path)!r}, "ESS_ON")
+flag_watch.REQUESTS = pathlib.Path({str(tmp_path)!r}, "requests")
+flag_watch.REQUESTS.mkdir()
+children = [subprocess.Popen(["sleep", "60"]) for _ in range(2)]
+def act():
+    children[0].kill()
+    (flag_watch.RUN_FLAG.parent / "draft").touch()
+    threading.Timer(0.1, flag_watch.RUN_FLAG.touch).start()
+    threading.Timer(0.2, (flag_watch.REQUESTS / "x").touch).start()
+    threading.Timer(0.3, children[1].kill).start()
+course = flag_watch.timed_stop([one.pid for one in children], act)
+for one in children:
+    one.wait()
+asked, flag, dead = map(course.ms, (course.asked, course.flag, course.dead))
+print(200 <= asked < dead, 100 <= flag < asked, 300 <= dead)
+flag_watch.RUN_FLAG.unlink()
+try:
+    flag_watch.timed_stop([], lambda: None, limit_s=0.1)
+except TimeoutError as error:
+    print(error)
+"""
+    said = python("-c", script).splitlines()
+    assert said == ["True True True", "no flag, or 0 processes alive after 0.1 s"]
 
 
 def test_the_sections_are_those_the_help_names() -> None:

@@ -200,6 +200,82 @@ def test_metrics_that_nobody_writes_anew_are_taken_away(installed: Root, step: s
     assert [path.name for path in old.iterdir()] == ["other.prom"]
 
 
+OLD = (
+    f"{UNITS}/quantum-ess-watcher.service",
+    f"{UNITS}/quantum-ess-watcher.service.d/restart.conf",
+    f"{LIB}/ops/lib/gone/gone.sh",
+    f"{LIB}/deploy/systemd/quantum-ess-watcher.service",
+    "/usr/local/share/doc/quantum-ess/OLD.md",
+    "/etc/tmpfiles.d/quantum-ess-old.conf",
+)
+# A manifest never names these; one that was damaged, or was edited, may.
+NOT_OURS = (
+    "/etc/passwd",
+    f"{UNITS}/quantum-execution.service",
+    f"{UNITS}/quantum-essential.service",
+    f"{LIB}/../../bin/tool",
+    "/etc/quantum-ess/ess.env",
+    WATCH,
+)
+
+
+def put_old(root: Root, *files: str) -> None:
+    """Put files there that an older version installed."""
+    lines = []
+    for name in files:
+        file = root.path / name[1:]
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if not file.exists():
+            file.write_text("old\n")
+        lines.append(f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {name}\n")
+    manifest = root.path / f"{LIB[1:]}/manifest.sha256"
+    manifest.write_text(manifest.read_text() + "".join(lines))
+
+
+def test_an_upgrade_takes_away_what_this_version_does_not_have(installed: Root) -> None:
+    before = installed.files()
+    put_old(installed, *OLD)
+    done = installed.install()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert installed.files() == before
+    for name in ("quantum-ess-watcher.service.d", "gone"):
+        assert not list(installed.path.rglob(name)), "an empty directory is left"
+
+
+def test_an_upgrade_takes_away_nothing_else(installed: Root) -> None:
+    put_old(installed, *NOT_OURS)
+    mine = (f"{UNITS}/quantum-ess-watcher.service.d/mine.conf", f"{LIB}/ops/mine.sh")
+    put_old(installed, *OLD)
+    for name in mine:
+        (installed.path / name[1:]).write_text("mine\n")
+    assert installed.install().returncode == 0
+    assert all((installed.path / name[1:]).exists() for name in (*NOT_OURS, *mine))
+    listed = installed.read(f"{LIB}/manifest.sha256")
+    assert not [name for name in (*NOT_OURS, *OLD) if f"  {name}\n" in listed]
+
+
+def test_a_changed_configuration_takes_nothing_away(installed: Root) -> None:
+    put_old(installed, *OLD)
+    assert installed.configure("").returncode == 0
+    assert set(OLD) <= set(installed.files())
+    listed = installed.read(f"{LIB}/manifest.sha256")
+    assert all(f"  {name}\n" in listed for name in OLD), "the next upgrade would not know of it"
+
+
+def test_what_cannot_be_taken_away_is_tried_again_by_the_next_upgrade(installed: Root) -> None:
+    stuck = installed.path / OLD[2][1:]
+    put_old(installed, *OLD)
+    stuck.unlink()
+    stuck.mkdir()
+    assert installed.install().returncode == 0
+    assert f"  {OLD[2]}\n" in installed.read(f"{LIB}/manifest.sha256")
+    stuck.rmdir()
+    stuck.touch()
+    assert installed.install().returncode == 0
+    assert not stuck.exists()
+    assert OLD[2] not in installed.read(f"{LIB}/manifest.sha256")
+
+
 def test_own_configuration_survives_an_upgrade(installed: Root) -> None:
     mine = "QT_ESS_SETTLE=7\n"
     assert installed.configure(mine).returncode == 0
@@ -249,3 +325,17 @@ def test_wrong_use_changes_nothing(root: Root, arguments: tuple[str, ...]) -> No
     assert done.returncode == 2
     assert done.stderr.startswith("ess: ")
     assert not root.path.exists()
+
+
+def test_help_fits_the_screen(root: Root) -> None:
+    done = root.install("--help")
+    assert done.returncode == 0
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_where_nothing_can_be_written_it_is_not_installed(tmp_path: Path) -> None:
+    """It said 2, which promises that nothing was changed."""
+    (tmp_path / "file").touch()
+    done = Root(tmp_path / "file").install()
+    assert done.returncode == 5
+    assert "ess: could not write the files" in done.stderr

@@ -18,7 +18,7 @@ from ess import event, journal, spool
 from ess.aftermath import intake
 from ess.audit import chain, history
 from ess.audit import log as audit
-from ess.errors import AftermathError, AuditError
+from ess.errors import AftermathError, AuditError, ConfigError
 from ess.event import Event
 from ess.paths import Paths
 
@@ -308,7 +308,7 @@ def test_history_since_and_json(paths: Paths, capfd: pytest.CaptureFixture[str])
     story(paths)
     history.show(paths, limit=5, since="2025-11-22", as_json=True)
     assert [one["id"] for one in json.loads(capfd.readouterr().out)] == ["id-2"]
-    with pytest.raises(AuditError, match="write it as"):
+    with pytest.raises(ConfigError, match="write it as"):
         history.show(paths, limit=5, since="yesterday", as_json=False)
 
 

@@ -73,6 +73,11 @@ def after(drill: Drill | None = None, **changed: Any) -> Facts:
     return replace(with_part("disk", drill=known), aftermath=told)
 
 
+def started(path: str, arguments: str) -> str:
+    """Return an ExecStart property as systemctl spells it."""
+    return f"{{ path={path} ; argv[]={arguments} ; ignore_errors=no ; pid=0 }}"
+
+
 # what is wrong: (the facts, the one code that is found)
 CASES: dict[str, tuple[Facts, str]] = {
     **watcher_states("path", PATHS.path_unit),
@@ -180,6 +185,22 @@ CASES: dict[str, tuple[Facts, str]] = {
         with_part("kernel", strays=(Stray(UNIT, 7, "/user.slice/x.scope"),)),
         "process-outside-unit",
     ),
+    "trading that left its unit": (
+        with_part("kernel", strays=(Stray(UNIT, 7, "/user.slice/x.scope", left=True),)),
+        "process-outside-unit",
+    ),
+    "trading in a container": (
+        with_unit(UNIT, ExecStart=started("/usr/bin/docker", "docker run bot")),
+        "runs-elsewhere",
+    ),
+    "trading in a container of podman": (
+        with_unit(UNIT, ExecStart=started("/usr/bin/podman", "podman run bot")),
+        "runs-elsewhere",
+    ),
+    "trading handed over by a shell": (
+        with_unit(UNIT, ExecStart=started("/bin/sh", "/bin/sh -c exec /usr/bin/systemd-run bot")),
+        "runs-elsewhere",
+    ),
     "processes hidden": (with_part("kernel", strays_error="denied"), "processes-unknown"),
     "no drill ever": (with_part("disk", drill=Drill(None)), "drill-never"),
     "drill too old": (with_part("disk", drill=Drill(NOW - 9 * DAY, "PASS")), "drill-overdue"),
@@ -199,6 +220,10 @@ CASES: dict[str, tuple[Facts, str]] = {
     "alerts misconfigured": (
         after(problems=("no slack alerts: QT_ESS_SLACK_CHANNEL malformed",)),
         "alerts-misconfigured",
+    ),
+    "delivery does not start": (
+        after(broken=f"{PATHS.deliver_unit} is masked", channels=()),
+        "delivery-broken",
     ),
     "secrets open to others": (after(exposed="others may read it"), "alerts-exposed"),
     "package gone": (after(packages={"apprise": "No module named 'apprise'"}), "alerts-package"),
@@ -355,3 +380,16 @@ def test_instances_are_gated_by_their_template() -> None:
 def test_every_code_of_the_catalogue_can_be_found() -> None:
     found = {code for _, code in CASES.values()} | {"systemd-silent"}
     assert found == set(CATALOGUE)
+
+
+@pytest.mark.parametrize(
+    ("path", "arguments"),
+    [
+        ("/usr/bin/podman", "/usr/bin/podman run --cgroups=split bot"),
+        ("/opt/bot/run", "/opt/bot/run --mode docker"),
+        ("/usr/bin/python3", "/usr/bin/python3 /opt/docker/bot.py"),
+    ],
+)
+def test_who_runs_its_program_itself_hands_nothing_over(path: str, arguments: str) -> None:
+    facts = with_unit(UNIT, ExecStart=started(path, arguments))
+    assert armed.findings(facts, PATHS) == []

@@ -64,7 +64,15 @@ def is_latched(root: Path) -> bool:
 
 
 def test_no_traceback_and_one_line_for_a_mistake(tmp_path: Path) -> None:
-    for line in (["activat"], ["activate", "--foo"], ["activate", "x"], [], ["status", "-x"]):
+    wrong: tuple[list[str], ...] = (
+        ["activat"],
+        ["activate", "--foo"],
+        ["activate", "x"],
+        [],
+        ["status", "-x"],
+        ["alert"],
+    )
+    for line in (*wrong, ["audit"], ["watch"], ["history", "--since", "yesterday"]):
         done = run(tmp_path, *line)
         assert done.returncode == 2
         assert done.stdout == ""
@@ -75,7 +83,12 @@ def test_no_traceback_and_one_line_for_a_mistake(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("flag", ["--help", "-h", "--version"])
 @pytest.mark.parametrize(
-    "verb", [[], ["activate"], ["deactivate"], ["status"], ["doctor"], ["drill"], ["completion"]]
+    "verb",
+    [
+        *([], ["activate"], ["deactivate"], ["status"], ["doctor"], ["drill"], ["completion"]),
+        *(["history"], ["audit", "verify"], ["alert", "test"], ["ack"], ["monitor"]),
+        *(["watch", "check"], ["watch", "rebase"]),
+    ],
 )
 def test_help_and_version_everywhere(tmp_path: Path, verb: list[str], flag: str) -> None:
     done = run(tmp_path, *verb, flag)
@@ -128,13 +141,20 @@ def test_a_bug_in_status_is_no_all_clear(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "verb", [["activate", "--reason", "it's bad"], ["deactivate", "--yes"], ["drill"]]
+    ("verb", "name"),
+    [
+        (["activate", "--reason", "it's bad"], "activate"),
+        (["deactivate", "--yes"], "deactivate"),
+        (["drill"], "drill"),
+        (["alert", "test", "slack"], "alert test"),
+        (["watch", "rebase", "drawdown"], "watch rebase"),
+    ],
 )
-def test_without_root_nothing_happens(tmp_path: Path, verb: list[str]) -> None:
+def test_without_root_nothing_happens(tmp_path: Path, verb: list[str], name: str) -> None:
     done = run(tmp_path, *verb, broken="not-root")
     assert done.returncode == 3
     command = shlex.join(["sudo", "ess", *verb])
-    assert done.stderr == f"ess: only root may {verb[0]}; run: {command}\n"
+    assert done.stderr == f"ess: only root may {name}; run: {command}\n"
     assert not is_latched(tmp_path)
 
 

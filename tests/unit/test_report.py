@@ -57,6 +57,26 @@ Next: find out what happened. To resume trading: sudo ess deactivate
     assert exit_code(ACTIVE) is ExitCode.DONE
 
 
+def test_a_trading_program_outside_its_unit_is_alive_and_yours_to_end() -> None:
+    view = replace(ACTIVE, alive=(Alive("quantum-execution.service", (4711,), outside=True),))
+    assert (
+        screen(view)
+        == """\
+ESS STATUS: ACTIVE
+NOT CONTAINED: trading is not (known to be) down.
+  ALIVE    quantum-execution.service  pids 4711  outside it
+Next: end what runs outside its unit; nothing else does that:
+  sudo kill -KILL 4711
+If that does not end them: cut this host off the network or power it off.
+
+  since    2027-01-15T07:47:00Z (13 min ago)
+  by       alice
+  source   cli
+  why      margin call"""
+    )
+    assert exit_code(view) is ExitCode.NOT_CONTAINED
+
+
 def test_not_contained() -> None:
     view = replace(
         ACTIVE,
@@ -164,12 +184,23 @@ DISARMED: 1 error.
 
 def test_doctor_says_who_would_be_told() -> None:
     healthy = "ARMED: nothing is wrong with the stop."
-    nobody = "No alert channel is configured: nobody is told of a stop."
+    nobody = (
+        "No alert channel is configured: nobody is told of a stop.\n"
+        "Next: name one in /etc/quantum-ess/aftermath.env; then: sudo ess alert test"
+    )
     assert report.doctor_text([], plain, {}) == f"{healthy}\n{nobody}"
     acked = {"redis": True, "slack": False, "email-1": None}
     told = report.doctor_text([STOPPED], plain, acked)
     said = "Alert channels acked in the last drill: redis yes, slack NO, email-1 not tried."
     assert told.endswith(f"sudo systemctl start quantum-ess.path\n\n{said}")
+
+
+def test_a_warning_about_many_channels_fits_the_screen() -> None:
+    many = ", ".join(f"email-{number}" for number in range(1, 8))
+    for where in (many, f"{many}, x", f"{many}, abcdef"):
+        screen = report.doctor_text([Finding("alert-unacked", where, "x", "y")], plain)
+        assert max(map(len, screen.splitlines())) <= 80
+        assert screen.count("(warning)") == 1
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
@@ -214,7 +245,7 @@ def test_json() -> None:
         "operator": "alice",
         "source": "cli",
         "reason": "margin call",
-        "alive": [{"unit": "a.service", "pids": [1, 2]}],
+        "alive": [{"unit": "a.service", "pids": [1, 2], "outside": False}],
         "queued": [],
         "unknown": "",
         "findings": [

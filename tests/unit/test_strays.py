@@ -55,8 +55,28 @@ def test_only_what_is_outside_every_trading_unit() -> None:
         Process(4, ("/opt/bot/bin/bot",), "/system.slice/cron.service"),
         Process(5, ("/bin/other",), "/user.slice/session-1.scope"),
     ]
-    found = strays.outside({"bot.service": [BINARY]}, ["bot.service", "bot@*.service"], processes)
+    found = strays.outside(
+        {"bot.service": [BINARY]}, {}, ["bot.service", "bot@*.service"], [], processes
+    )
     assert [(stray.unit, stray.pid) for stray in found] == [("bot.service", 3), ("bot.service", 4)]
+
+
+def test_what_left_its_unit_is_told_by_its_parents_and_by_systemd() -> None:
+    processes = [
+        Process(10, ("sh",), "/system.slice/bot.service", 1),
+        Process(11, ("x",), "/system.slice/run-1.scope", 10),
+        Process(12, ("y",), "/system.slice/run-1.scope", 11),
+        Process(20, ("su",), "/user.slice/session-2.scope", 1),
+        Process(21, ("bash",), "/user.slice/session-2.scope", 20),
+        Process(30, ("other",), "/user.slice/session-3.scope", 1),
+    ]
+    found = strays.outside({}, {20: "feed.service"}, ["bot.service", "feed.service"], [], processes)
+    assert {(stray.pid, stray.unit, stray.left) for stray in found} == {
+        (11, "bot.service", True),
+        (12, "bot.service", True),
+        (20, "feed.service", True),
+        (21, "feed.service", True),
+    }
 
 
 def test_this_very_process_is_seen() -> None:
@@ -82,3 +102,14 @@ def test_exec_start_is_read() -> None:
     )
     assert commands(text) == (Command("/bin/a", "/bin/a -x y"), Command("/bin/b", "b"))
     assert commands("") == ()
+
+
+def test_a_monitor_that_is_the_same_program_is_no_trading() -> None:
+    processes = [
+        Process(1, ("python3", "/opt/bot/main.py", "--watch"), "/system.slice/rl-monitor.service"),
+        Process(2, ("python3", "/opt/bot/main.py"), "/system.slice/cron.service"),
+    ]
+    found = strays.outside(
+        {"bot.service": [SCRIPT]}, {}, ["bot.service"], ["rl-*.service"], processes
+    )
+    assert [stray.pid for stray in found] == [2]

@@ -18,12 +18,12 @@ __all__ = ["serve", "server"]
 
 
 @pytest.fixture
-def listen() -> Iterator[Callable[[Source], Ear]]:
-    """Run sources; each has ended after the test."""
+def listen() -> Iterator[Callable[..., Ear]]:
+    """Run sources together; each has ended after the test."""
     ears: list[Ear] = []
 
-    def start(source: Source) -> Ear:
-        ears.append(Ear(source))
+    def start(*sources: Source) -> Ear:
+        ears.append(Ear(*sources))
         return ears[-1]
 
     yield start

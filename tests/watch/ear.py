@@ -23,42 +23,65 @@ class ClosedError(BaseException):
     """No source takes this for a failure and goes on."""
 
 
-class Ear(Report):
-    """Runs a source as the watcher does."""
+class Heard(Report):
+    """What one source reports."""
 
-    def __init__(self, source: Source) -> None:
-        super().__init__(source.name)
-        self.samples: list[Sample] = []
-        self.cursor = ""
+    def __init__(self, ear: Ear, name: str) -> None:
+        super().__init__(name)
         self.answers = 0
-        # How often it was told that nothing lies at the key that asks for a stop.
-        self.withdrawn = 0
-        self._closing = False
-        self._thread = threading.Thread(target=self._run, args=(source,), daemon=True)
-        self._thread.start()
-
-    def _run(self, source: Source) -> None:
-        with contextlib.suppress(ClosedError):
-            source.run(self.take, self)
-
-    def take(self, samples: Sequence[Sample], cursor: str) -> None:
-        self._end()
-        self.samples += [one for one in samples if not _is_no_request(one)]
-        self.withdrawn += sum(map(_is_no_request, samples))
-        self.cursor = cursor or self.cursor
+        self._ear = ear
 
     def fine(self) -> None:
-        self._end()
+        self._ear.end()
         self.answers += 1
         self.trouble = ""
 
     def wrong(self, what: str) -> None:
-        self._end()
+        self._ear.end()
         self.trouble = what
 
-    def _end(self) -> None:
+
+class Ear:
+    """Runs sources as the watcher does."""
+
+    def __init__(self, *sources: Source) -> None:
+        self.samples: list[Sample] = []
+        self.cursor = ""
+        # How often it was told that nothing lies at the key that asks for a stop.
+        self.withdrawn = 0
+        # What has it hear something, where it would otherwise wait for long.
+        self.poke: Callable[[], object] = bool
+        self._closing = False
+        self._reports = [Heard(self, source.name) for source in sources]
+        self._threads = [
+            threading.Thread(target=self._run, args=both, daemon=True)
+            for both in zip(sources, self._reports, strict=True)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def _run(self, source: Source, report: Heard) -> None:
+        with contextlib.suppress(ClosedError):
+            source.run(self.take, report)
+
+    def take(self, samples: Sequence[Sample], cursor: str) -> None:
+        self.end()
+        self.samples += [one for one in samples if not _is_no_request(one)]
+        self.withdrawn += sum(map(_is_no_request, samples))
+        self.cursor = cursor or self.cursor
+
+    def end(self) -> None:
         if self._closing:
             raise ClosedError
+
+    @property
+    def answers(self) -> int:
+        """How often each of them found nothing wrong."""
+        return min(one.answers for one in self._reports)
+
+    @property
+    def trouble(self) -> str:
+        return "; ".join(one.trouble for one in self._reports if one.trouble)
 
     def named(self, name: str) -> list[Sample]:
         return [one for one in self.samples if one.name == name]
@@ -74,14 +97,22 @@ class Ear(Report):
         until(lambda: words in self.trouble, lambda: f"trouble: {self.trouble}")
 
     def await_answer(self) -> None:
-        """Return once it was polled anew, and nothing is wrong."""
-        seen = self.answers
-        until(lambda: self.answers > seen, lambda: f"trouble: {self.trouble}")
+        """Return once all was polled anew, and nothing is wrong."""
+        seen = [one.answers for one in self._reports]
+        until(
+            lambda: (
+                all(one.answers > was for one, was in zip(self._reports, seen, strict=True))
+                and not self.trouble
+            ),
+            lambda: f"trouble: {self.trouble}",
+        )
 
     def close(self) -> None:
         self._closing = True
-        self._thread.join(PATIENCE)
-        assert not self._thread.is_alive()
+        self.poke()
+        for thread in self._threads:
+            thread.join(PATIENCE)
+            assert not thread.is_alive()
 
 
 def _is_no_request(sample: Sample) -> bool:

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from ess.mirror.address import parse
+from ess.watch.redis_keys import RedisKeys
 from ess.watch.redis_source import RedisSource
 from tests.checks.tracked import CHECKOUT
 from tests.watch.ear import until
@@ -20,14 +21,15 @@ if TYPE_CHECKING:
 EXAMPLE = CHECKOUT / "ops" / "examples" / "figures.py"
 
 
-def test_what_it_tells_is_heard(server: Server, listen: Callable[[RedisSource], Ear]) -> None:
+def test_what_it_tells_is_heard(server: Server, listen: Callable[..., Ear]) -> None:
     spec = importlib.util.spec_from_file_location("figures", EXAMPLE)
     assert spec
     assert spec.loader
     module: Any = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     figures = module.Figures(server.client)
-    ear = listen(RedisSource(parse(server.url), "0-0", 0.1))
+    address = parse(server.url)
+    ear = listen(RedisSource(address, "0-0", 0.1), RedisKeys(address, 0.1))
     figures.equity(10_000.5)
     figures.daily_pnl(-4.2)
     figures.health("OK")

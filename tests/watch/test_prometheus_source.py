@@ -8,11 +8,14 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import ssl
 import threading
 import time
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import pytest
+import trustme
 
 from ess.watch.prometheus_source import (
     AnswerError,
@@ -26,6 +29,7 @@ from tests.watch.ear import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from tests.watch.ear import Ear
 
@@ -35,11 +39,15 @@ AT = 1763713331.5
 class Answers:
     """Says the same to everybody; `pieces` come one by one, `pause` s apart."""
 
-    def __init__(self, *pieces: bytes, pause: float = 0.0) -> None:
+    def __init__(
+        self, *pieces: bytes, pause: float = 0.0, tls: ssl.SSLContext | None = None
+    ) -> None:
         self.heard = b""
         self._pieces, self._pause = pieces, pause
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.url = f"http{'s' * bool(tls)}://127.0.0.1:{self._listener.getsockname()[1]}"
+        if tls:
+            self._listener = tls.wrap_socket(self._listener, server_side=True)
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
@@ -47,7 +55,11 @@ class Answers:
     def _serve(self) -> None:
         with contextlib.suppress(OSError):
             while True:
-                client, _ = self._listener.accept()
+                try:
+                    client, _ = self._listener.accept()
+                except ssl.SSLError:
+                    # Who does not trust us hangs up.
+                    continue
                 with client, contextlib.suppress(ConnectionError):
                     while b"query=" not in self.heard:
                         self.heard += client.recv(65536)
@@ -68,8 +80,8 @@ class Answers:
 def answers() -> Iterator[Callable[..., Answers]]:
     servers: list[Answers] = []
 
-    def start(*pieces: bytes, pause: float = 0.0) -> Answers:
-        servers.append(Answers(*pieces, pause=pause))
+    def start(*pieces: bytes, pause: float = 0.0, tls: ssl.SSLContext | None = None) -> Answers:
+        servers.append(Answers(*pieces, pause=pause, tls=tls))
         return servers[-1]
 
     yield start
@@ -180,6 +192,56 @@ def test_no_answer_is_a_sample_that_says_so(
     assert (ear.samples[0].value, ear.samples[0].raw) == (None, "0 series, not one")
 
 
+class Authority:
+    """Issues certificates; `file` is what trusts it."""
+
+    def __init__(self, directory: Path, name: str) -> None:
+        self._authority = trustme.CA()
+        self.file = directory / f"{name}.pem"
+        self._authority.cert_pem.write_to_path(str(self.file))
+
+    def server(self, host: str) -> ssl.SSLContext:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        self._authority.issue_cert(host).configure_cert(context)
+        return context
+
+
+def test_a_certificate_is_verified(answers: Callable[..., Answers], tmp_path: Path) -> None:
+    ours, theirs = Authority(tmp_path, "our s?"), Authority(tmp_path, "theirs")
+    server = answers(one("4.5"), tls=ours.server("127.0.0.1"))
+    assert ask(parse(f"{server.url}?ssl_ca_certs={quote(str(ours.file))}"), "up", 5)[0] == "4.5"
+    heard = server.heard
+    for url in (server.url, f"{server.url}?ssl_ca_certs={theirs.file}"):
+        with pytest.raises(AnswerError, match=r"^its certificate is refused: [a-z ]+$"):
+            ask(parse(f"{url}"), "up", 5)
+    elsewhere = answers(one("4.5"), tls=ours.server("elsewhere.example"))
+    with pytest.raises(AnswerError, match=r"^its certificate is refused: IP address mismatch"):
+        ask(parse(f"{elsewhere.url}?ssl_ca_certs={quote(str(ours.file))}"), "up", 5)
+    # Nobody was told the expression, nor the password.
+    assert (server.heard, elsewhere.heard) == (heard, b"")
+
+
+def test_an_authority_that_is_exchanged_is_read_anew(
+    answers: Callable[..., Answers], tmp_path: Path
+) -> None:
+    ours, theirs = Authority(tmp_path, "ours"), Authority(tmp_path, "theirs")
+    server = answers(one("1"), tls=ours.server("127.0.0.1"))
+    found = parse(f"{server.url}?ssl_ca_certs={theirs.file}")
+    with pytest.raises(AnswerError, match="refused"):
+        ask(found, "up", 5)
+    ours.file.replace(theirs.file)
+    assert ask(found, "up", 5)[0] == "1"
+
+
+@pytest.mark.parametrize("content", ["", "no certificate"])
+def test_an_authority_that_is_none_is_said(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "ca.pem"
+    if content:
+        file.write_text(content)
+    with pytest.raises(AnswerError, match=f"^ssl_ca_certs: {file}: "):
+        ask(parse(f"https://127.0.0.1:9?ssl_ca_certs={file}"), "up", 5)
+
+
 def test_urls() -> None:
     assert parse("http://[::1]:1/a/") == Server(tls=False, host="::1", port=1, path="/a")
     assert parse("https://p.example") == Server(tls=True, host="p.example", port=443, path="")
@@ -194,6 +256,10 @@ def test_urls() -> None:
         "http:///x",
         "http://p:99999",
         "http://p?x",
+        "https://p?x",
+        "https://p?ssl_ca_certs=",
+        "http://p?ssl_ca_certs=/ca.pem",
+        "https://user:ssl_ca_certs?word@p",
         "http://[::1",
         "http://a b/ c",
     ],

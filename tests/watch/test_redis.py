@@ -10,6 +10,7 @@ import pytest
 
 from ess.mirror.address import parse
 from ess.watch import figures
+from ess.watch.redis_keys import RedisKeys
 from ess.watch.redis_source import RedisSource, since
 from tests.watch.ear import Report, until
 
@@ -22,14 +23,17 @@ if TYPE_CHECKING:
 ALL = "0-0"
 
 
-def source(server: Server, begin: str = ALL, interval: float = 0.1) -> RedisSource:
-    return RedisSource(parse(server.url), begin, interval)
+def sources(
+    server: Server, begin: str = ALL, interval: float = 0.1
+) -> tuple[RedisSource, RedisKeys]:
+    address = parse(server.url)
+    return RedisSource(address, begin, interval), RedisKeys(address, interval)
 
 
 @pytest.fixture
-def ear(server: Server, listen: Callable[[RedisSource], Ear]) -> Ear:
+def ear(server: Server, listen: Callable[..., Ear]) -> Ear:
     """One that hears everything, from the first entry on."""
-    found = listen(source(server))
+    found = listen(*sources(server))
     found.await_answer()
     return found
 
@@ -40,8 +44,8 @@ def add(server: Server, name: str, value: object, **more: object) -> str:
     return str(identity.decode())
 
 
-def test_an_entry_is_heard_at_once(server: Server, listen: Callable[[RedisSource], Ear]) -> None:
-    ear = listen(source(server, interval=10))
+def test_an_entry_is_heard_at_once(server: Server, listen: Callable[..., Ear]) -> None:
+    ear = listen(*sources(server, interval=10))
     ear.await_answer()
     took = []
     for number in range(20):
@@ -215,37 +219,37 @@ def test_ids_that_are_before_those_read_are_another_stream(server: Server, ear: 
 
 
 def test_a_trimmed_stream_is_read_on_from_where_it_begins(
-    server: Server, listen: Callable[[RedisSource], Ear]
+    server: Server, listen: Callable[..., Ear]
 ) -> None:
     first = add(server, "equity", 0)
     for number in range(1, 3001):
         fields: Any = {"name": "equity", "value": number}
         server.client.xadd(figures.STREAM, fields, maxlen=2000, approximate=False)
-    ear = listen(source(server, first))
+    ear = listen(*sources(server, first))
     until(lambda: len(ear.samples) == 2000)
     assert ear.values("equity")[-1] == 3000.0
     assert ear.cursor > first
 
 
 def test_it_begins_where_it_was_and_hears_nothing_twice(
-    server: Server, listen: Callable[[RedisSource], Ear]
+    server: Server, listen: Callable[..., Ear]
 ) -> None:
     for number in range(3):
         last = add(server, "stop_loss", number)
-    ear = listen(source(server))
+    ear = listen(*sources(server))
     ear.await_values("stop_loss", "0", "1", "2")
     assert ear.cursor == last
     add(server, "stop_loss", 3)
-    again = listen(source(server, ear.cursor if ear.cursor == last else last))
+    again = listen(*sources(server, ear.cursor if ear.cursor == last else last))
     again.await_values("stop_loss", "3")
 
 
 def test_without_a_memory_only_what_is_young_is_read(
-    server: Server, listen: Callable[[RedisSource], Ear]
+    server: Server, listen: Callable[..., Ear]
 ) -> None:
     server.client.xadd(figures.STREAM, {"name": "stop_loss"}, id="1-1")
     add(server, "stop_loss", 7)
-    listen(source(server, since(900))).await_values("stop_loss", "7")
+    listen(*sources(server, since(900))).await_values("stop_loss", "7")
 
 
 def test_once_is_all_there_is(server: Server) -> None:
@@ -253,7 +257,8 @@ def test_once_is_all_there_is(server: Server) -> None:
         server.client.xadd(figures.STREAM, {"name": "equity", "value": number})
     server.client.hset(figures.LATEST, "feed:a", "1")
     heard: list[str] = []
-    source(server).once(lambda samples, _: heard.extend(one.name for one in samples), Report("x"))
+    for one in sources(server):
+        one.once(lambda samples, _: heard.extend(sample.name for sample in samples), Report("x"))
     assert len(heard) == 1502
     assert heard.count("manual") == 1
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import trustme
 
+from ess import journal
 from ess.mirror.address import parse
 from ess.watch import figures
+from ess.watch.redis_keys import RedisKeys
 from ess.watch.redis_source import RedisSource
+from tests.checks import runbook
 from tests.mirror.server import Server, free_port
 from tests.mirror.test_sentinel import Cluster
 from tests.watch.ear import until
@@ -17,6 +21,8 @@ from tests.watch.ear import until
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    import pytest
 
     from tests.watch.ear import Ear
 
@@ -26,15 +32,13 @@ def say(server: Server, value: float) -> None:
     server.client.xadd(figures.STREAM, fields)
 
 
-def source(url: str) -> RedisSource:
-    return RedisSource(parse(url), "0-0", 0.1)
+def sources(url: str) -> tuple[RedisSource, RedisKeys]:
+    return RedisSource(parse(url), "0-0", 0.1), RedisKeys(parse(url), 0.1)
 
 
-def test_a_failover_is_followed(
-    serve: Callable[..., Server], listen: Callable[[RedisSource], Ear]
-) -> None:
+def test_a_failover_is_followed(serve: Callable[..., Server], listen: Callable[..., Ear]) -> None:
     cluster = Cluster(serve)
-    ear = listen(source(cluster.url))
+    ear = listen(*sources(cluster.url))
     say(cluster.master, 1)
     ear.await_values("equity", 1.0)
     # The dead one may not have passed on what it was told.
@@ -48,10 +52,10 @@ def test_a_failover_is_followed(
 
 
 def test_a_master_that_hangs_is_left_for_the_new_one(
-    serve: Callable[..., Server], listen: Callable[[RedisSource], Ear]
+    serve: Callable[..., Server], listen: Callable[..., Ear]
 ) -> None:
     cluster = Cluster(serve)
-    ear = listen(source(cluster.url))
+    ear = listen(*sources(cluster.url))
     say(cluster.master, 1)
     ear.await_values("equity", 1.0)
     cluster.master.client.wait(2, 5000)
@@ -63,17 +67,40 @@ def test_a_master_that_hangs_is_left_for_the_new_one(
     until(lambda: ear.values("equity") == [1.0, 2.0], seconds=40)
 
 
+def test_an_acl_user_with_no_more_than_the_runbook_says(
+    serve: Callable[..., Server],
+    listen: Callable[..., Ear],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(journal, "notice", said.append)
+    server = serve("--notify-keyspace-events", "Kh$")
+    [rule] = re.findall(r"`(user quantum-ess-watch on [^`]+)`", runbook.TEXT)
+    _, name, *words = rule.replace(">PASSWORD", ">s3cret").split()
+    getattr(server.client, "execute_command")("ACL", "SETUSER", name, *words)  # noqa: B009
+    address = parse(f"redis://{name}:s3cret@127.0.0.1:{server.port}")
+    ear = listen(RedisSource(address, "0-0", 0.2), RedisKeys(address, 0.2))
+    say(server, 1)
+    server.client.hset(figures.LATEST, "feed:a", "2")
+    server.client.set(f"{figures.LATEST}:health", "OK")
+    server.client.set(figures.STOP, "now")
+    until(lambda: {one.name for one in ear.samples} == {"equity", "feed:a", "health", "manual"})
+    until(lambda: server.client.client_list(_type="pubsub"))
+    ear.await_answer()
+    assert said == []
+
+
 def test_a_unix_socket(
-    serve: Callable[..., Server], listen: Callable[[RedisSource], Ear], tmp_path: Path
+    serve: Callable[..., Server], listen: Callable[..., Ear], tmp_path: Path
 ) -> None:
     socket = tmp_path / "a b.sock"
     server = serve("--unixsocket", str(socket), "--port", "0", unix_socket_path=str(socket))
     say(server, 3)
-    listen(source(f"unix://{quote(str(socket))}")).await_values("equity", 3.0)
+    listen(*sources(f"unix://{quote(str(socket))}")).await_values("equity", 3.0)
 
 
 def test_tls_is_verified(
-    serve: Callable[..., Server], listen: Callable[[RedisSource], Ear], tmp_path: Path
+    serve: Callable[..., Server], listen: Callable[..., Ear], tmp_path: Path
 ) -> None:
     authority = trustme.CA()
     certificate = authority.issue_cert("127.0.0.1")
@@ -92,5 +119,5 @@ def test_tls_is_verified(
     )
     say(server, 4)
     url = f"rediss://127.0.0.1:{port}"
-    listen(source(f"{url}?ssl_ca_certs={quote(files['ca'])}")).await_values("equity", 4.0)
-    listen(source(url)).await_trouble("certificate")
+    listen(*sources(f"{url}?ssl_ca_certs={quote(files['ca'])}")).await_values("equity", 4.0)
+    listen(*sources(url)).await_trouble("certificate")
