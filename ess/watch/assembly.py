@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ess.mirror.address import AddressError, parse
-from ess.watch import custom, evaluators, places, prometheus_source
+from ess.watch import custom, evaluators, figures, places, prometheus_source
 from ess.watch.feeds import Feeds
 from ess.watch.judge import Judge
 from ess.watch.manual import Manual
@@ -55,8 +55,17 @@ class Assembly:
     problems: tuple[str, ...]
 
 
-def assemble(paths: Paths, settings: Settings, now: Now) -> Assembly:
-    """Return a watcher that knows what the one before it knew."""
+def assemble(
+    paths: Paths,
+    settings: Settings,
+    now: Now,
+    keys: figures.Keys = figures.KEYS,
+    more: tuple[Source, ...] = (),
+) -> Assembly:
+    """Return a watcher that knows what the one before it knew.
+
+    It reads `keys` of Redis, and `more` sources than those that are configured.
+    """
     interval = settings.number("QT_ESS_CHECK_INTERVAL")
     off = settings.words("QT_ESS_WATCH_OFF")
     own = evaluators.configured(settings)
@@ -70,9 +79,10 @@ def assemble(paths: Paths, settings: Settings, now: Now) -> Assembly:
     memory = Memory(places.state(paths), judge, rearm)
     problems = (*settings.problems, *memory.recall(now))
     sources: list[Source] = [
-        *_redis(settings, interval, reading),
+        *_redis(settings, interval, reading, keys),
         *_prometheus(settings, interval),
         *(custom.CustomSource(name, interval) for name in plugged),
+        *more,
     ]
     if not sources:
         problems += ("no source is configured: nothing is watched",)
@@ -100,7 +110,9 @@ def _done(requests: list[Manual]) -> None:
         one.done()
 
 
-def _redis(settings: Settings, interval: float, reading: Reading) -> list[Source]:
+def _redis(
+    settings: Settings, interval: float, reading: Reading, keys: figures.Keys
+) -> list[Source]:
     url = settings.text(REDIS)
     if not url:
         return []
@@ -115,7 +127,7 @@ def _redis(settings: Settings, interval: float, reading: Reading) -> list[Source
         address = parse(url, REDIS)
     except AddressError as error:
         return [Missing("redis", str(error))]
-    return [RedisSource(address, begin, interval), RedisKeys(address, interval)]
+    return [RedisSource(address, begin, interval, keys), RedisKeys(address, interval, keys)]
 
 
 def _prometheus(settings: Settings, interval: float) -> list[Source]:

@@ -15,6 +15,7 @@ there is no sample.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ess.watch.sample import Sample, figure, number, word
@@ -34,6 +35,18 @@ _NUMBERS = frozenset({"equity", "daily_pnl_pct"})
 _FEED = "feed:"
 _NAME = re.compile(r"[A-Za-z0-9_.:/@+-]{1,100}", re.ASCII)
 _ID = re.compile(r"(\d{1,15})-(\d{1,20})", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Where in Redis the figures are: those of the trading stack, if not said otherwise."""
+
+    stream: str = STREAM
+    latest: str = LATEST
+    stop: str = STOP
+
+
+KEYS = Keys()
 
 
 def entry(identity: str, fields: Mapping[str, str], heard: float) -> Sample | None:

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from ess.watch.sample import Sample
     from ess.watch.source import Deliver, Report
 
-_ALONE = {f"{figures.LATEST}:{name}": name for name in figures.ALONE}
-KEYS = (figures.STOP, *_ALONE, figures.LATEST)
 # Whoever writes to a key without pause has it read for a tenth of the time, and at least this long
 # apart (s): a hash of a thousand feeds takes as long to read as a thousand feeds.
 _SHARE = 10
@@ -39,8 +37,15 @@ class RedisKeys:
 
     name = "redis keys"
 
-    def __init__(self, address: Address, interval: float) -> None:
+    def __init__(
+        self, address: Address, interval: float, keys: figures.Keys = figures.KEYS
+    ) -> None:
         self._address = address
+        self._stop = keys.stop
+        self._latest = keys.latest
+        self._alone = {f"{keys.latest}:{name}": name for name in figures.ALONE}
+        # What is short is not kept waiting by the hash.
+        self._keys = (keys.stop, *self._alone, keys.latest)
         self._interval = interval
         self._answers = Answers(address)
         self._known: dict[tuple[str, str], str] = {}
@@ -51,7 +56,7 @@ class RedisKeys:
 
     def run(self, deliver: Deliver, report: Report) -> None:
         """Deliver what is set, for ever; no answer of Redis ends it, nor do news that stay away."""
-        with News(self._address, KEYS) as news:
+        with News(self._address, self._keys) as news:
             while True:
                 try:
                     with reached(self._address) as client:
@@ -64,7 +69,7 @@ class RedisKeys:
         """Deliver what is there now."""
         try:
             with reached(self._address) as client:
-                self._read(client, KEYS, deliver)
+                self._read(client, self._keys, deliver)
                 self._answers.tell(report)
         except DeliveryError as error:
             report.wrong(str(error))
@@ -77,7 +82,7 @@ class RedisKeys:
             if heard_now() >= due:
                 due = heard_now() + self._interval
                 self._told.clear()
-                self._read(client, KEYS, deliver)
+                self._read(client, self._keys, deliver)
                 self._answers.tell(report)
             else:
                 self._read(client, self._await(news, due), deliver)
@@ -87,7 +92,9 @@ class RedisKeys:
         rested = min((self._rests.get(key, 0.0) for key in self._told), default=due)
         self._told |= news.wait(max(0.0, min(due, rested) - heard_now()))
         now = heard_now()
-        ready = [key for key in KEYS if key in self._told and self._rests.get(key, 0.0) <= now]
+        ready = [
+            key for key in self._keys if key in self._told and self._rests.get(key, 0.0) <= now
+        ]
         self._told.difference_update(ready)
         return ready
 
@@ -95,7 +102,7 @@ class RedisKeys:
         """Deliver what is new at these keys; what is read first does not wait for the others."""
         for key in keys:
             begun = heard_now()
-            found = self._request(client) if key == figures.STOP else self._changed(client, key)
+            found = self._request(client) if key == self._stop else self._changed(client, key)
             if found:
                 deliver(found, "")
             now = heard_now()
@@ -111,16 +118,16 @@ class RedisKeys:
             self._known[key, name] = value
             sample = figures.latest(name, value, heard)
             if sample is None:
-                self._answers.odd(f"{figures.LATEST}: a field that is no name of a figure")
+                self._answers.odd(f"{self._latest}: a field that is no name of a figure")
             else:
                 samples.append(sample)
         return samples
 
     def _lying(self, client: redis.Redis, key: str) -> Iterator[tuple[str, str]]:
-        if key in _ALONE:
+        if key in self._alone:
             value = self._answers.asked(key, partial(client.get, key), cast("Any", None))
             if value is not None:
-                yield _ALONE[key], text(value)
+                yield self._alone[key], text(value)
             return
         ask = partial(client.hgetall, key)
         fields: dict[bytes, bytes] = self._answers.asked(key, ask, cast("Any", {}))
@@ -132,12 +139,12 @@ class RedisKeys:
         only then is the same one a new one.
         """
         there = self._answers.asked(
-            figures.STOP, partial(client.exists, figures.STOP), cast("Any", None)
+            self._stop, partial(client.exists, self._stop), cast("Any", None)
         )
         if there:
-            ask = partial(client.get, figures.STOP)
-            reason = self._answers.asked(figures.STOP, ask, cast("Any", b""))
-            self._answers.right(figures.STOP)
+            ask = partial(client.get, self._stop)
+            reason = self._answers.asked(self._stop, ask, cast("Any", b""))
+            self._answers.right(self._stop)
             self._requested = True
             return [figures.request(text(reason or b""), heard_now())]
         if there is None or not self._requested:

@@ -32,10 +32,13 @@ class RedisSource:
 
     name = "redis"
 
-    def __init__(self, address: Address, since: str, interval: float) -> None:
+    def __init__(
+        self, address: Address, since: str, interval: float, keys: figures.Keys = figures.KEYS
+    ) -> None:
         self._address = address
         self._at = since
         self._interval = interval
+        self._stream_key = keys.stream
         self._answers = Answers(address)
 
     def run(self, deliver: Deliver, report: Report) -> None:
@@ -71,14 +74,14 @@ class RedisSource:
             if self._stream(client, deliver, wait):
                 begun = heard_now()
                 time.sleep(_BREATH)
-            elif self._answers.is_wrong(figures.STREAM):
+            elif self._answers.is_wrong(self._stream_key):
                 time.sleep(wait)
 
     def _stream(self, client: redis.Redis, deliver: Deliver, wait: float | None) -> bool:
         """Deliver what was added; tell whether it was anything. `wait`: for at most so long (s)."""
         block = None if wait is None else max(1, round(wait * 1000))
-        read = partial(client.xread, {figures.STREAM: self._at}, _PORTION, block)
-        answer = self._answers.asked(figures.STREAM, read, cast("Any", None))
+        read = partial(client.xread, {self._stream_key: self._at}, _PORTION, block)
+        answer = self._answers.asked(self._stream_key, read, cast("Any", None))
         entries: list[tuple[bytes, dict[bytes, bytes]]] = answer[0][1] if answer else []
         if not entries:
             return False
@@ -89,7 +92,7 @@ class RedisSource:
             if fields
         ]
         if None in samples:
-            self._answers.odd(f"{figures.STREAM}: an entry that names no figure")
+            self._answers.odd(f"{self._stream_key}: an entry that names no figure")
         self._at = text(entries[-1][0])
         deliver([one for one in samples if one], self._at)
         return True
@@ -99,8 +102,8 @@ class RedisSource:
 
         What is read twice could be counted twice, so nothing before that end is read.
         """
-        ask = partial(client.xinfo_stream, figures.STREAM)
-        state = self._answers.asked(figures.STREAM, ask, cast("Any", None))
+        ask = partial(client.xinfo_stream, self._stream_key)
+        state = self._answers.asked(self._stream_key, ask, cast("Any", None))
         if not state:
             return
         last = text(state["last-generated-id"])
