@@ -15,6 +15,7 @@ from ess.mirror.address import parse
 from ess.paths import Paths
 from ess.watch import custom, drill, drill_figure, figures
 from ess.watch.drill import EQUITY
+from ess.watch.redis_keys import RedisKeys
 from ess.watch.redis_source import RedisSource
 from ess.watch.sample import Now
 from ess.watch.settings import DEFAULTS, Settings
@@ -75,7 +76,7 @@ def names(sources: tuple[Source, ...]) -> list[str]:
 def test_it_has_one_limit_and_hears_one_source(canary: Paths) -> None:
     found = assemble(canary).parts
     assert set(found.judge.names) == {"drawdown", "redis"}
-    assert names(found.sources) == ["redis", "drill"]
+    assert names(found.sources) == ["redis", "redis keys", "drill"]
     begin(canary, "own")
     assert names(assemble(canary).parts.sources) == ["drill"]
     begin(canary, "prometheus", at=1763713331.5)
@@ -161,15 +162,27 @@ def test_only_its_own_watcher_hears_its_figures(
     assert word == "written"
     assert before * 1000 - 1 <= int(ms) <= heard_now() * 1000
     server.client.xadd(figures.STREAM, {"name": "equity", "value": "7"})
-    server.client.set(figures.STOP, "drunk bot")
     ears[1].await_values("equity", *map(float, EQUITY.values()))
     ears[0].await_values("equity", 7.0)
     time.sleep(0.5)
-    assert ears[1].values("manual") == ears[2].values("manual") == []
     assert ears[2].values("equity") == []
     drill_figure.forget(canary)
     assert server.client.keys("quantum:ess:drill:*") == []
-    assert server.client.exists(figures.STREAM, figures.STOP) == 2
+    assert server.client.keys("*") == [figures.STREAM.encode()]
+
+
+def test_a_request_through_redis_is_not_the_canarys(
+    canary: Paths, server: Server, listen: Callable[[Source], Ear]
+) -> None:
+    keys = drill.load(canary).keys
+    ear = listen(RedisKeys(parse(server.url), 0.1, keys))
+    ear.await_answer()
+    server.client.set(figures.STOP, "drunk bot")
+    server.client.hset(figures.LATEST, "equity", "7")
+    time.sleep(0.5)
+    assert ear.values("manual") == ear.values("equity") == []
+    server.client.set(keys.stop, "drill")
+    ear.await_values("manual", "drill")
 
 
 def test_what_a_killed_drill_leaves_goes_by_itself(canary: Paths, server: Server) -> None:
