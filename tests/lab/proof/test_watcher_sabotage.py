@@ -62,7 +62,7 @@ SABOTAGES = {
         APART,
         "differs in InaccessiblePaths",
     ),
-    "no dead man": (drop_in(UNIT, "[Unit]\\nOnFailure=\\n"), CALLS, "has OnFailure=, not"),
+    "no dead man": (reload(f"sed -i /^OnFailure=/d {UNITS}/{UNIT}"), CALLS, "has OnFailure=, not"),
     "a dead man that does nothing": (
         f"sed -i 's/^died() {{/&\\n    return 0/' {DEADMAN_SH}",
         DEADMAN,
