@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from ess import __version__
+from ess.console import Console
 from ess.loading import loading
+from ess.paths import Paths
 
 if TYPE_CHECKING:
     from ess.cli import _Call
@@ -52,13 +54,37 @@ def rebase(call: _Call, /, names: tuple[str, ...]) -> ExitCode:
 
 
 @watch.command(hidden=True)
+@click.option("--scope", type=click.Choice(["main", "canary"]), default="main")
 @click.pass_obj
-def run(call: _Call, /) -> ExitCode:
+def run(call: _Call, /, scope: str) -> ExitCode:
     """Watch; quantum-ess-watch.service runs this."""
     with loading():
         from ess.watch import service  # noqa: PLC0415 - each command loads what it needs
 
-    return service.run(call.paths)
+    return service.run(Paths(call.paths.root, scope))
+
+
+@watch.command(hidden=True)
+@click.argument("step", type=click.Choice(["sources", "arm", "break", "forget"]))
+@click.pass_obj
+def drill(call: _Call, /, step: str) -> None:
+    """Tell what there is to drill, or write and remove a figure; `ess drill` runs this."""
+    call.require_root()
+    with loading():
+        from ess.watch import drill as canary  # noqa: PLC0415 - each command loads what it needs
+        from ess.watch import settings  # noqa: PLC0415
+
+    paths = Paths(call.paths.root, "canary")
+    if step == "sources":
+        Console().out(" ".join(canary.sources(settings.load(paths))))
+        return
+    with loading():
+        from ess.watch import drill_figure  # noqa: PLC0415 - needs the package redis
+
+    if step == "forget":
+        drill_figure.forget(paths)
+    else:
+        Console().out(drill_figure.write(paths, canary.EQUITY[step]))
 
 
 @watch.command(hidden=True)

@@ -15,6 +15,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ess.paths import MAIN
 from ess.text import clean
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ _JOURNAL = "/run/systemd/journal/socket"
 _SYSLOG = "/dev/log"
 _NOTICE, _ERROR = 5, 3
 _DAEMON_FACILITY = 3
+# What is put behind every line.
+_behind = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,12 @@ class About:
         named = [("ESS_EVENT", self.event), ("ESS_ACTIVATION_ID", self.activation)]
         named += [("ESS_UNIT", unit) for unit in self.units]
         return [(key, clean(value)) for key, value in named if value]
+
+
+def about_scope(scope: str) -> None:
+    """Have every line say what it is about: nobody may take those of a drill for the real thing."""
+    global _behind  # noqa: PLW0603 - a process is about one scope
+    _behind = "" if scope == MAIN else f" (drill on the {scope}, trading is not touched)"
 
 
 def notice(message: str, about: About | None = None) -> None:
@@ -62,7 +71,7 @@ def checkpoint(seq: int, digest: str) -> None:
 
 def _log(message: str, priority: int, more: Sequence[tuple[str, object]]) -> None:
     stamp = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
-    line = f"[{stamp}] ESS: {clean(message)}"
+    line = f"[{stamp}] ESS: {clean(message)}{_behind}"
     fields = [
         ("MESSAGE", line),
         ("PRIORITY", priority),

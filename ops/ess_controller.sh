@@ -5,11 +5,14 @@ LC_ALL=C.UTF-8
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 umask 022
 
-# The flag itself, before anything is read that could be missing or broken.
+# The flag itself, before anything is read that could be missing or broken. Not the real one in a drill.
 first_flag() {
-    local word
+    local word before=''
     [[ ${1:-} == @(activate|request) ]] || return 0
-    for word in "$@"; do [[ $word != -h && $word != --help ]] || return 0; done
+    for word in "$@"; do
+        [[ $word != -h && $word != --help && "$before $word" != '--scope canary' ]] || return 0
+        before=$word
+    done
     if ((EUID)); then
         { : >"/run/quantum-ess/requests/$$"; } 2>/dev/null
         return

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What systemd runs when the watcher has started, and when it is dead. Without Python: that may be what died.
-# usage: watch_deadman.sh started|died
+# usage: watch_deadman.sh started|died [--scope canary]
 LC_ALL=C.UTF-8
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 umask 022
@@ -9,6 +9,14 @@ UNIT=quantum-ess-watch.service
 HERE=$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")
 DEAD=/run/quantum-ess/watcher.dead # while somebody has to be told that it is
 SETTLED=20                         # s until a watcher that systemd starts again runs or is dead
+DRILL=()                           # what the stop is told in a drill, and only then
+
+# of_canary: the drill has a watcher of its own, and this stops the canary. Nobody is to be told of that.
+of_canary() {
+    UNIT=quantum-ess-canary-watch.service
+    DEAD=/run/quantum-ess/canary/control/watcher.dead
+    DRILL=(--scope canary)
+}
 
 # ask PROPERTY: into ANSWER what PID 1 says of the watcher; false when it says nothing.
 ask() {
@@ -18,6 +26,7 @@ ask() {
 # record EVENT [KEY=VALUE...]: for the audit log and the alerts; nothing depends on it.
 record() {
     local part
+    ((${#DRILL[@]} == 0)) || return 0
     for part in paths say clock spool; do
         # shellcheck source=/dev/null
         . "$HERE/lib/$part.sh" 2>/dev/null || return 0
@@ -59,7 +68,9 @@ why() {
 }
 
 say() {
-    printf '<%d>[%(%Y-%m-%d %H:%M:%S)T UTC] ESS: %s\n' "$1" -1 "$2" >&2
+    local drill=''
+    ((${#DRILL[@]} == 0)) || drill=' (drill on the canary, trading is not touched)'
+    printf '<%d>[%(%Y-%m-%d %H:%M:%S)T UTC] ESS: %s%s\n' "$1" -1 "$2" "$drill" >&2
 }
 
 died() {
@@ -73,7 +84,7 @@ died() {
     else
         say 1 "$WHY: stopping trading. Mend it, then: systemctl restart $UNIT"
         does='trading was stopped'
-        /bin/bash "$HERE/ess_controller.sh" activate --source watcher --reason "$WHY"
+        /bin/bash "$HERE/ess_controller.sh" activate "${DRILL[@]}" --source watcher --reason "$WHY"
         code=$?
     fi
     : >"$DEAD"
@@ -82,11 +93,13 @@ died() {
 }
 
 export TZ=UTC
+# Whatever else is said here, it is the real one.
+[[ ${*:2} != '--scope canary' ]] || of_canary
 case ${1:-} in
     started) started ;;
     died) died ;;
     *)
-        printf 'usage: watch_deadman.sh started|died\n' >&2
+        printf 'usage: watch_deadman.sh started|died [--scope canary]\n' >&2
         exit 2
         ;;
 esac

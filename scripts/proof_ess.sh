@@ -5,8 +5,9 @@ LC_ALL=C.UTF-8
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 umask 022
 
-ESS_PARTS=(paths exits say names clock config latch cgroup systemd status terminal spool)
-PROOF_PARTS=(claims verdict host armed identity stopwatch canary canary_reset production announce aftermath)
+ESS_PARTS=(paths exits say names clock config latch cgroup systemd status terminal spool watch)
+PROOF_PARTS=(claims verdict host armed identity stopwatch canary canary_reset watcher watcher_breach
+    production announce aftermath)
 LAB_PARTS=(machine relay)
 
 usage() {
@@ -14,7 +15,8 @@ usage() {
 Usage: proof_ess.sh [--canary | --production | --lab] [--json FILE]
 
   --canary      drill watch, enforcer, gate and release on a canary unit with
-                flags of its own; trading is not touched (the default)
+                flags of its own, and the watcher of the limits where it is
+                switched on; trading is not touched (the default)
   --production  stop trading, prove it dead, start it again; asks first
   --lab         install and prove everything on a throw-away machine;
                 needs no installation; of this host it changes nothing but

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from ess import journal
 from ess.errors import ConfigError
 from ess.exits import ExitCode
+from ess.paths import MAIN
+from ess.watch import drill
 from ess.watch import settings as configured
 from ess.watch.assembly import assemble
 from ess.watch.boot import boot
@@ -22,8 +24,10 @@ def run(paths: Paths) -> ExitCode:
     """Watch until killed; return only when the watcher is switched off.
 
     A signal ends it where it is: a kill must not be worse than a stop, so nothing is done at the
-    end. Raises EssError when it cannot watch, or not ask for a stop.
+    end. Of another scope than MAIN it is the watcher of a drill. Raises EssError when it cannot
+    watch, or not ask for a stop.
     """
+    journal.about_scope(paths.scope)
     notify = Notify()
     settings = configured.load(paths)
     if settings.unread:
@@ -34,7 +38,8 @@ def run(paths: Paths) -> ExitCode:
         notify.ready(off)
         notify.leave()
         return ExitCode.DONE
-    assembly = assemble(paths, settings, moment(boot()))
+    put_together = assemble if paths.scope == MAIN else drill.assemble
+    assembly = put_together(paths, settings, moment(boot()))
     for problem in assembly.problems:
         journal.error(f"watcher: {problem}")
     asyncio.run(Watcher(paths, assembly.parts, notify).run())

@@ -61,11 +61,13 @@ render_units() {
     for file in "$ESS_ROOT"/deploy/systemd/quantum-ess*.{path,service,target,timer}; do
         render_put "$ESS_UNIT_DIR/${file##*/}" 0644 <"$file" || return 1
     done
-    for name in .path -halt.path -disk.path -request.path -trigger.service -request.service -halt.target; do
+    for name in .path -halt.path -disk.path -request.path -trigger.service -request.service -halt.target \
+        -watch.service -watch-deadman.service; do
         sed -e 's|/run/quantum/|/run/quantum-ess/canary/|; s|/var/lib/quantum-ess/ESS|/var/lib/quantum-ess/canary/ESS|' \
             -e 's|/run/quantum-ess/requests|/run/quantum-ess/canary/control/requests|' \
-            -e 's:quantum-ess-\(trigger\|halt\|request\)\([.-]\):quantum-ess-canary-\1\2:' \
-            -e 's:sh \(enforce\|request\)$:& --scope canary:; s|^Description=.*|& (canary)|; /^\[Install\]/,$d' \
+            -e 's|=quantum-ess/watch$|=quantum-ess/canary/watch|' \
+            -e 's:quantum-ess-\(trigger\|halt\|request\|watch\)\([.-]\):quantum-ess-canary-\1\2:' \
+            -e 's:\(sh \(enforce\|request\|started\|died\)\|ess watch run\)$:& --scope canary:; s|^Description=.*|& (canary)|; /^\[Install\]/,$d' \
             "$ESS_ROOT/deploy/systemd/quantum-ess$name" |
             render_put "$ESS_UNIT_DIR/quantum-ess-canary$name" 0644 || return 1
     done
@@ -93,9 +95,11 @@ render_metrics() {
 
 # render_watcher: from systemd 254 on a restart counts as failed first, which would call the dead man each time.
 render_watcher() {
-    local _ version
+    local _ version unit
     [[ -z $DESTDIR ]] && read -r _ version _ < <(systemctl --version) && ((${version%%[!0-9]*} >= 254)) || return 0
-    printf '[Service]\nRestartMode=direct\n' | render_put "$ESS_UNIT_DIR/quantum-ess-watch.service.d/restart.conf" 0644
+    for unit in quantum-ess-watch.service quantum-ess-canary-watch.service; do
+        printf '[Service]\nRestartMode=direct\n' | render_put "$ESS_UNIT_DIR/$unit.d/restart.conf" 0644 || return 1
+    done
 }
 
 # metrics_forget [DIRECTORY]: take our files away from where the last installation put them, unless that is

@@ -23,6 +23,7 @@ prove_canary() {
     paths_use_scope canary
     canary_claims
     canary_release_claims
+    watcher_claims
     claim 'the drill leaves nothing behind' canary_reset
     paths_use_scope main
     heading 'Trading and monitoring during the drill'

@@ -13,6 +13,7 @@ canary_left() {
 canary_reset() {
     local fd code
     mkdir -p -- "$RUNTIME_DIR" "$STATE_DIR"
+    watcher_put_away
     sd stop "${CANARY_WATCH[@]}" "$CANARY_READER"
     exec {fd}>>"$RELEASE_LOCK"
     SEEN='a release of the canary is stuck'
@@ -64,6 +65,8 @@ canary_is_away() {
     canary_enforcer_gone || return 1
     SEEN='the watch of the canary does not stop'
     canary_unwatched || return 1
+    SEEN='the watcher of the canary does not stop'
+    watcher_away || return 1
 }
 
 canary_unwatched() {

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Beginning and end of a proof: the lock, the clean-up on every way out, the record, the two last lines.
 
-PROOF_LIMIT=150 # s for all claims about the stop; the drill's unit ends it after 420
+PROOF_LIMIT=150 # s for all claims about the stop; the drill's unit ends it after 600
 
 # proof_begin: one proof of a host at a time; from here on every way out cleans up.
 proof_begin() {

@@ -8,9 +8,9 @@ umask 022
 load() {
     local part
     PROOF_ROOT=$(dirname -- "$(dirname -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")")")
-    for part in ops/lib/{paths,exits,say,names,clock,config,latch,cgroup,systemd,status,terminal} \
+    for part in ops/lib/{paths,exits,say,names,clock,config,latch,cgroup,systemd,status,terminal,watch} \
         scripts/proof/{claims,host,identity,stopwatch,aftermath} \
-        scripts/proof_lab/{relay,trip,ways,hostile,held,broken,deaf,release,unarmed,aftermath,uninstall,reboot}; do
+        scripts/proof_lab/{relay,trip,ways,hostile,held,broken,deaf,release,unarmed,aftermath,watcher,uninstall,reboot}; do
         # shellcheck source=/dev/null
         . "$PROOF_ROOT/$part.sh" || exit 2
     done
@@ -25,7 +25,7 @@ main() {
     trap 'rm -rf -- "$DRILL_TMP"' EXIT
     exec {PROOF_LOCK}</dev/null
     SYSTEMD_TIMEOUT=5
-    claim_time 280
+    claim_time 400
     config_load "$ESS_INSTALLED" || exit 2
     declare -gA WATCHERS=()
     # With PID 1 stopped nobody can say.

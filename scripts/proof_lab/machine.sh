@@ -8,7 +8,7 @@ LAB_IMAGE_LIMIT=1200 # s, when the image has to be made first
 
 prove_lab() {
     LAB_NAME=proof-$$ PROOF_CLEANUP=lab_down
-    claim_time $((LAB_IMAGE_LIMIT + 1200))
+    claim_time $((LAB_IMAGE_LIMIT + 1500))
     heading "A throw-away machine, Debian ${PROOF_IMAGE:=bookworm}"
     claim_or_stop 'a real systemd boots, in a machine of its own' lab_up
     claim_or_stop 'trading and monitoring run on it' lab_stack
@@ -26,6 +26,7 @@ lab_groups() {
     lab_group release 'Release'
     lab_group unarmed 'An unarmed stop is noticed'
     lab_group aftermath 'What follows a stop'
+    lab_group watcher 'The watcher of the limits'
     lab_group production 'The drill that really stops trading'
     lab_reboots 'Reboot'
     lab_group uninstall 'Uninstall'
@@ -38,7 +39,7 @@ lab_up() {
     lab_wheels
     clock_ms
     began=$NOW_MS
-    bounded 120 bash "$LAB_SH" up "$LAB_NAME" --image "$PROOF_IMAGE" --owner "$$" --max-seconds 1800 \
+    bounded 120 bash "$LAB_SH" up "$LAB_NAME" --image "$PROOF_IMAGE" --owner "$$" --max-seconds 2100 \
         --bind-ro "$PROOF_ROOT:/src" "${LAB_WHEELS[@]}" || { seen_out "$?" && return 1; }
     clock_ms
     MEASURED=$((NOW_MS - began))

@@ -12,7 +12,7 @@ lab_group() {
         return
     fi
     before=${#CLAIM_OK[@]}
-    lab_stream 300 bash /src/scripts/proof_lab/guest.sh "$1"
+    lab_stream 420 bash /src/scripts/proof_lab/guest.sh "$1"
     ((RELAY_CODE == 0 && ${#CLAIM_OK[@]} > before)) || claim_record 1 "$1: all of it was tested" "it ended with $RELAY_CODE" ''
 }
 

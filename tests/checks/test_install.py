@@ -48,6 +48,10 @@ OWN_UNITS = {
     "quantum-ess-canary-request.path",
     "quantum-ess-canary-request.service",
     "quantum-ess-canary-halt.target",
+    "quantum-ess-watch.service",
+    "quantum-ess-watch-deadman.service",
+    "quantum-ess-canary-watch.service",
+    "quantum-ess-canary-watch-deadman.service",
 }
 
 
@@ -138,6 +142,22 @@ def test_canary_shares_no_flag_with_trading(installed: Root) -> None:
             assert b"/run/quantum/" not in text, file
             assert b"/var/lib/quantum-ess/ESS" not in text, file
             assert b"/run/quantum-ess/requests" not in text, file
+            assert b"=quantum-ess/watch" not in text, file
+
+
+def test_what_the_canary_runs_is_told_that_it_is_the_canarys(installed: Root) -> None:
+    run = [
+        (file, line)
+        for file, (_, text) in installed.files().items()
+        if re.fullmatch(rf"{UNITS}/{CANARY.removesuffix('.service')}-[a-z-]+\.service", file)
+        for line in text.decode().splitlines()
+        if line.startswith("Exec")
+    ]
+    assert len(run) == 5
+    assert [(file, line) for file, line in run if not line.endswith(" --scope canary")] == []
+    watcher = installed.read(f"{UNITS}/quantum-ess-canary-watch.service")
+    assert "\nOnFailure=quantum-ess-canary-watch-deadman.service\n" in watcher
+    assert "WantedBy" not in watcher
 
 
 def test_stale_gate_goes_and_foreign_drop_in_stays(installed: Root) -> None:
