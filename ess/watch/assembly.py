@@ -81,6 +81,8 @@ def assemble(
     rearm = Rearm(pause)
     memory = Memory(places.state(paths), judge, rearm)
     problems = (*settings.problems, *memory.recall(now))
+    if not settings.on("QT_ESS_DRY_RUN"):
+        rearm.end_rehearsal()
     sources: list[Source] = [
         *_redis(settings, interval, reading, keys),
         *_prometheus(settings, interval),

@@ -47,6 +47,7 @@ class Rearm:
         self._latched = False
         self._released = _NEVER
         self._accepted: dict[str, Verdict] = {}
+        self._rehearsed: set[str] = set()
         self._asked: dict[str, tuple[float, Verdict]] = {}
 
     def decide(self, verdicts: Iterable[Verdict], latch: State, now: Now) -> Trip | None:
@@ -70,7 +71,17 @@ class Rearm:
     def accept(self, verdicts: Iterable[Verdict], now: Now) -> None:
         """Count these as if a person had released in spite of them: a dry run trips nothing."""
         self._released = now.boottime
-        self._accepted |= {one.evaluator: one for one in verdicts if one.trips}
+        broken = {one.evaluator: one for one in verdicts if one.trips}
+        self._accepted |= broken
+        self._rehearsed.update(broken)
+
+    def end_rehearsal(self) -> None:
+        """Forget what only a dry run has accepted: no person has released in spite of it."""
+        for name in self._rehearsed:
+            self._accepted.pop(name, None)
+        if self._rehearsed:
+            self._released = _NEVER
+        self._rehearsed.clear()
 
     def remember(self) -> dict[str, object]:
         """Return what has to outlive a restart."""
@@ -82,6 +93,7 @@ class Rearm:
                 name: {"mood": one.mood.value, "severity": one.severity}
                 for name, one in self._accepted.items()
             },
+            "rehearsed": dict.fromkeys(sorted(self._rehearsed), True),
         }
 
     def recall(self, state: Mapping[str, object], now: Now) -> None:
@@ -96,6 +108,7 @@ class Rearm:
         released = stored.maybe(state, "released")
         self._clock, shift = Clock.recalled(stored.table(state, "clock"), now)
         self._accepted = accepted
+        self._rehearsed = set(stored.table(state, "rehearsed") if "rehearsed" in state else ())
         self._latched = state.get("latched") is True
         if released is not None:
             self._released = min(released + shift, now.boottime)
@@ -103,6 +116,8 @@ class Rearm:
     def _hold(self, verdicts: tuple[Verdict, ...]) -> None:
         self._latched = True
         self._asked.clear()
+        # What a person releases in spite of from now on is no rehearsal.
+        self._rehearsed.clear()
         for verdict in verdicts:
             if verdict.trips:
                 self._accepted[verdict.evaluator] = verdict

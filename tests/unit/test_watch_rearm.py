@@ -248,10 +248,31 @@ def test_a_dry_run_says_it_once() -> None:
     assert course.go(verdict(), after=PAUSE)
 
 
+def test_what_was_broken_in_a_dry_run_trips_at_once_when_that_is_switched_off() -> None:
+    course = Course()
+    course.released(verdict(name="feeds"))
+    assert course.go(verdict())
+    course.rearm.accept((verdict(),), course.time.now)
+    course.restart()
+    course.rearm.end_rehearsal()
+    assert course.go(verdict())
+
+
+def test_what_a_person_released_after_a_dry_run_stays_released() -> None:
+    course = Course()
+    assert course.go(verdict())
+    course.rearm.accept((verdict(),), course.time.now)
+    course.released(verdict(1.3))
+    course.restart()
+    course.rearm.end_rehearsal()
+    assert course.go(verdict(1.3)) is None
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
         {"accepted": 5},
+        {"rehearsed": 5},
         {"accepted": {"a": 5}},
         {"accepted": {"a": {"mood": "odd", "severity": 1.0}}},
         {"accepted": {"a": {"mood": "breach", "severity": None}}},
