@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ess import judge_aftermath, judge_host, judge_trading, judge_units
+from ess import judge_aftermath, judge_host, judge_trading, judge_units, judge_watch
 from ess.findings import Severity
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ _LOOKING = (
     judge_host.aftermath,
     judge_host.metrics,
     judge_aftermath.judge,
+    judge_watch.judge,
 )
 
 

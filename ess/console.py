@@ -31,6 +31,13 @@ class Console:
         """Write lines to standard output."""
         self._write(_STDOUT, f"{text}\n")
 
+    def words(self, text: str, indent: int) -> None:
+        """Write one line; on a terminal as many as it takes, those after the first indented.
+
+        A program, and whoever looks for words in a file, gets it whole.
+        """
+        self.out(_fitting(text, indent) if self.interactive else text)
+
     def raw(self, text: str) -> None:
         """Write to standard output without ending the line."""
         self._write(_STDOUT, text)
@@ -39,13 +46,7 @@ class Console:
         """Write one line of our own to standard error; a terminal gets it without broken words."""
         line = f"ess: {text}"
         if _is_terminal(_STDERR):
-            line = textwrap.fill(
-                line,
-                _COLUMNS,
-                subsequent_indent="     ",
-                break_on_hyphens=False,
-                break_long_words=False,
-            )
+            line = _fitting(line, len("ess: "))
         self._write(_STDERR, f"{line}\n")
 
     def paint(self, text: str, tone: str) -> str:
@@ -72,6 +73,16 @@ class Console:
 def stdin_is_terminal() -> bool:
     """Tell whether a person can be asked."""
     return sys.stdin is not None and _is_terminal(0)
+
+
+def _fitting(text: str, indent: int) -> str:
+    return textwrap.fill(
+        text,
+        _COLUMNS,
+        subsequent_indent=" " * indent,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
 
 
 def _is_terminal(descriptor: int) -> bool:

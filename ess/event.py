@@ -40,6 +40,7 @@ EVENTS = (
     "disarmed",
     "watcher-died",
     "watcher-back",
+    "would-trip",
     "drill",
     "sentry-repair",
     "alert-sent",

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ess.config import Config
     from ess.latch import State
     from ess.manager import Assertion
+    from ess.watch.look import Watch
 
 Properties = dict[str, str]
 
@@ -136,7 +137,7 @@ class Aftermath:
 @dataclass(frozen=True, slots=True)
 class Facts:
     """Everything measured, at one time: `now`, s since the epoch; `monotonic`, s of the clock
-    that systemd's ...TimestampMonotonic tell in us; `aftermath`: None when nobody asked.
+    that systemd's ...TimestampMonotonic tell in us; `aftermath`, `watch`: None when nobody asked.
     """
 
     now: float
@@ -147,3 +148,4 @@ class Facts:
     disk: Disk
     monotonic: float = 0.0
     aftermath: Aftermath | None = None
+    watch: Watch | None = None

@@ -109,5 +109,13 @@ CATALOGUE: dict[str, tuple[Severity, str]] = {
     "spool-waiting": (_W, "What happened is not in the audit log, and nobody was told of it."),
     "audit-broken": (_W, "Somebody changed the log, or a disk lost a part: it proves nothing."),
     "metrics-stale": (_W, "Prometheus sees an old state of this host, or none."),
+    "watcher-down": (_W, "No limit is watched: nothing stops trading by itself."),
+    "watcher-silent": (_W, "It is not known whether any limit is watched."),
+    "watcher-deaf": (_W, "What has no figures is not watched, and stops nothing by itself."),
+    "watcher-dry-run": (_W, "A broken limit does not stop trading."),
+    "watcher-disabled": (_W, "After the next boot no limit is watched."),
+    "watcher-without-dead-man": (_W, "When the watcher dies or hangs, trading goes on unwatched."),
+    "watch-misconfigured": (_W, "The limit may be laxer than was meant: its default counts."),
+    "watch-unknown": (_W, "It is not known whether every limit is watched as was meant."),
     "enforcer-missing": (_E, "Nothing kills what comes up while latched, but the gate stands."),
 }

@@ -205,7 +205,7 @@ def _name(flag: str, content: bytes, drafts: str) -> None:
         drafts = os.path.dirname(flag)
     draft = f"{drafts}/.ESS_ON.{os.getpid()}.{os.urandom(4).hex()}"
     try:
-        _write(draft, content)
+        durable.create(draft, content, 0o644)
         try:
             # link(2) and not rename(2): of two people at once the first keeps the record.
             os.link(draft, flag)
@@ -215,21 +215,7 @@ def _name(flag: str, content: bytes, drafts: str) -> None:
         raise
     except OSError:
         # No draft or no hard link: a flag that appears before its content is still one.
-        _write(flag, content)
-
-
-def _write(path: str, content: bytes) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(path, flags, 0o644)
-    try:
-        while content:
-            content = content[os.write(descriptor, content) :]
-        os.fsync(descriptor)
-    except OSError:
-        # A full disk can often still name an empty file, and its existence is all that counts.
-        pass
-    finally:
-        os.close(descriptor)
+        durable.create(flag, content, 0o644)
 
 
 def _aside(work: Callable[[], bytes]) -> bytes | None:

@@ -17,8 +17,9 @@ from ess import bounded, cgroup, config, latch, plan, regular, strays, tripset
 from ess.errors import CgroupError, ConfigError, ManagerError
 from ess.facts import Disk, Drill, Facts, FileState, Kernel, Settings, Systemd
 from ess.manager import commands
-from ess.paths import GROUP
+from ess.paths import GROUP, MAIN
 from ess.text import key_values
+from ess.watch import look
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,12 +28,14 @@ if TYPE_CHECKING:
     from ess.manager import Command, Manager
     from ess.paths import Paths
     from ess.tripset import TripSet
+    from ess.watch.look import Watch
 
 PROPERTIES = (
     "Id",
     "LoadState",
     "ActiveState",
     "ActiveEnterTimestampMonotonic",
+    "InactiveExitTimestampMonotonic",
     "SubState",
     "Result",
     "UnitFileState",
@@ -43,6 +46,8 @@ PROPERTIES = (
     "ConflictedBy",
     "RuntimeDirectory",
     "ExecStart",
+    "OnFailure",
+    "WatchdogUSec",
     "MainPID",
     "ControlPID",
 )
@@ -77,7 +82,14 @@ def measure(paths: Paths, manager: Manager) -> Facts:
         systemd=systemd,
         kernel=_kernel(paths, systemd, tripset.for_trip(paths)),
         disk=_disk(paths, settings),
+        watch=_watch(paths, systemd),
     )
+
+
+def _watch(paths: Paths, systemd: Systemd) -> Watch | None:
+    """Return how the watcher is; the drill's latch has none."""
+    unit = systemd.units.get(paths.watch_unit, {})
+    return look.look(paths, unit) if paths.scope == MAIN else None
 
 
 def _left_running(paths: Paths) -> bool:
@@ -112,7 +124,8 @@ def _systemd(paths: Paths, manager: Manager, settings: Settings) -> Systemd:
         trading = tuple(plan.concrete(known.trading, manager))
         neighbours = manager.matching(_NEIGHBOURS)
         others = tuple(unit for unit in neighbours if unit not in trading)
-        wanted = dict.fromkeys((*paths.own_units, *trading, *others))
+        watcher = (paths.watch_unit, paths.watch_deadman_unit)
+        wanted = dict.fromkeys((*paths.own_units, *watcher, *trading, *others))
         units = manager.show(list(wanted), PROPERTIES)
     except ManagerError as error:
         return Systemd(error=str(error))

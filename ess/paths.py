@@ -52,6 +52,8 @@ class Paths:
         self.audit = f"{self.root}/var/log/quantum-ess/audit.jsonl"
         self.audit_head = f"{own_state}/audit/head"
         self.aftermath_lock = f"{own_run}/aftermath/lock"
+        # Of what a dry run would have stopped for, what people were told.
+        self.dry_run_note = f"{own_run}/aftermath/dry-run"
         # What somebody has to be told, as it stands, and how far each channel has got with it.
         self.cases, self.deliveries = f"{own_state}/cases", f"{own_state}/deliveries"
         # Where the delivery service is asked what it sees, and to send tests.
@@ -92,6 +94,8 @@ class Paths:
         self.sentry_unit = f"{stem}-sentry.service"
         self.drill_timer = f"{stem}-drill.timer"
         self.drill_unit = f"{stem}-drill.service"
+        self.watch_unit = f"{stem}-watch.service"
+        self.watch_deadman_unit = f"{stem}-watch-deadman.service"
 
     @property
     def own_units(self) -> tuple[str, ...]:

@@ -12,12 +12,14 @@ class NotRegularError(OSError):
     strerror = "is not a regular file"
 
 
-def read(path: str, limit: int) -> bytes:
+def read(path: str, limit: int, *, follow: bool = True) -> bytes:
     """Return at most the first `limit` bytes of a regular file; never waits. Raises OSError.
 
-    Whatever is no file is a NotRegularError.
+    Whatever is no file is a NotRegularError. `follow=False` where somebody less trusted may put a
+    link: to open a device is to use it.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+    descriptor = os.open(path, flags if follow else flags | os.O_NOFOLLOW)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise NotRegularError

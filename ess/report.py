@@ -17,10 +17,12 @@ from ess.findings import Severity
 from ess.latch import State
 from ess.paths import Paths
 from ess.text import clean
+from ess.watch import how
 
 if TYPE_CHECKING:
     from ess.exits import ExitCode
     from ess.findings import Finding
+    from ess.watch.look import Watch
 
 WIDTH = 80
 Paint = Callable[[str, str], str]
@@ -50,6 +52,7 @@ class View:
     unknown: str = ""
     queued: tuple[str, ...] = ()
     systemd_silent: bool = False
+    watch: Watch | None = None
 
     @property
     def active(self) -> bool:
@@ -131,6 +134,7 @@ def status_record(view: View, code: ExitCode) -> dict[str, object]:
         "queued": list(view.queued),
         "unknown": view.unknown,
         "findings": _rows(view.findings),
+        "watcher": how.record(view.watch, view.now) if view.watch else None,
         "exit_code": int(code),
     }
 
@@ -146,7 +150,7 @@ def _active(view: View, paint: Paint) -> list[str]:
     if view.state is State.UNKNOWN:
         lines += wrap("The state of the latch could not be read; it is treated as active.")
     lines += _containment(view, paint)
-    lines += ["", *note_lines(view.note, view.now)]
+    lines += ["", *note_lines(view.note, view.now), *_watcher(view, paint)]
     if view.findings:
         many = _count(len(view.findings), "finding")
         lines += wrap(f"{many} about the stop itself: ess doctor", "  also     ")
@@ -192,16 +196,26 @@ def _inactive(view: View, paint: Paint, most: int | None) -> list[str]:
     if not errors:
         lines.append(paint("ARMED: trading may run, and the stop is ready.", "good"))
         lines.append("To stop trading now: sudo ess activate")
+        lines += _watcher(view, paint)
         if view.findings:
             lines.append(f"{_count(len(view.findings), 'warning')}: ess doctor")
         return lines
     lines.append(paint(f"DISARMED: {_count(len(errors), 'reason')}; a stop may not work.", "bad"))
     lines.append("Next: mend what is listed here. To stop trading now: sudo ess activate")
+    lines += _watcher(view, paint)
     for finding in errors[:most]:
         lines += ["", *_finding(finding, explain=False)]
     if most is not None and len(errors) > most:
         lines += ["", f"{_count(len(errors) - most, 'more reason')}: ess doctor"]
     return lines
+
+
+def _watcher(view: View, paint: Paint) -> list[str]:
+    """Return what is to be said of the watcher: nothing where it is switched off."""
+    told = how.line(view.watch, view.now) if view.watch else None
+    if told is None or not told.text:
+        return []
+    return [paint(line, told.tone) for line in wrap(told.text, "Watcher: ")]
 
 
 def _finding(finding: Finding, *, explain: bool) -> list[str]:

@@ -10,6 +10,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+from ess import durable
 from ess.errors import EssError, ManagerError
 from ess.exits import ExitCode
 from ess.text import clean
@@ -34,14 +35,16 @@ def may_ask(paths: Paths) -> bool:
     return os.access(paths.requests, os.W_OK | os.X_OK)
 
 
-def drop(paths: Paths, reason: str, source: str, category: str = "") -> str:
+def drop(paths: Paths, reason: str, source: str, category: str = "", *, detail: str = "") -> str:
     """Ask for a stop and return the file that does; the latch is on some ms later.
 
     The operator that is recorded is the user of this process. `source` says which part of him asks
-    ("watcher"), `category` "0" leaves out the grace, anything else changes nothing. The file is
-    there whole or not at all. Raises RequestError.
+    ("watcher"), `category` "0" leaves out the grace, anything else changes nothing; `detail` goes
+    into the audit log alone, 480 characters of it. The file is there whole or not at all. Raises
+    RequestError.
     """
     lines = {"reason": reason, "source": source, "category": category}
+    lines |= {"detail": detail} if detail else {}
     content = "".join(f"{key}={clean(value)}\n" for key, value in lines.items()).encode()
     path = f"{paths.requests}/{time.time_ns():019d}-{os.getpid()}-{os.urandom(4).hex()}"
     try:
@@ -81,7 +84,7 @@ def _place(directory: str, path: str, content: bytes) -> None:
         # Without a name until it is whole: what has one is taken at once.
         descriptor = os.open(directory, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600)
     except (OSError, AttributeError):
-        _write(path, content)
+        durable.create(path, content, 0o600)
         return
     with contextlib.ExitStack() as stack:
         stack.callback(os.close, descriptor)
@@ -93,14 +96,4 @@ def _place(directory: str, path: str, content: bytes) -> None:
             os.link(f"proc/self/fd/{descriptor}", path, src_dir_fd=root, follow_symlinks=True)
         except OSError:
             # No room for its words, or no /proc: that it is there is all that counts.
-            _write(path, content)
-
-
-def _write(path: str, content: bytes) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(path, flags, 0o600)
-    try:
-        with contextlib.suppress(OSError):
-            os.write(descriptor, content)
-    finally:
-        os.close(descriptor)
+            durable.create(path, content, 0o600)

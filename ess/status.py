@@ -91,8 +91,8 @@ def current(paths: Paths, manager: Manager | None = None) -> View:
     facts = measure(paths, manager)
     found = armed.findings(facts, paths)
     if facts.latch is State.CLEAR:
-        return View(State.CLEAR, tuple(found), time.time())
-    return _active(paths, manager, facts, found)
+        return View(State.CLEAR, tuple(found), time.time(), watch=facts.watch)
+    return replace(_active(paths, manager, facts, found), watch=facts.watch)
 
 
 def _active(paths: Paths, manager: Manager, facts: Facts, found: list[Finding]) -> View:

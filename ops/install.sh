@@ -148,13 +148,14 @@ write_configured_files() {
 # in it.
 write_manifest() {
     local file
+    local -a kept=()
+    for file in "${RENDERED[@]}"; do
+        [[ $file == @("$ESS_CONF"|"$ESS_AFTERMATH_CONF"|"$WATCH_CONF"|"$ESS_MANIFEST") ]] || kept+=(".$file")
+    done
     {
         [[ $ACTION != configure ]] || manifest_kept
         ((${#STALE[@]} == 0)) || printf '%s\n' "${STALE[@]}"
-        for file in "${RENDERED[@]}"; do
-            [[ $file == @("$ESS_CONF"|"$ESS_AFTERMATH_CONF"|"$WATCH_CONF"|"$ESS_MANIFEST") ]] ||
-                printf '%s  %s\n' "$(sha256sum <"$DESTDIR$file" | cut -d' ' -f1)" "$file"
-        done
+        (cd -- "${DESTDIR:-/}" && sha256sum -- "${kept[@]}") | sed 's|  \.|  |'
     } | sort -u -k2 | render_put "$ESS_MANIFEST" 0644
 }
 

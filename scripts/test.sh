@@ -7,8 +7,9 @@ set -euo pipefail
 
 CHECKOUT=$(readlink -f "${BASH_SOURCE[0]%/*}/..")
 CACHE=${QT_ESS_TEST_CACHE:-/var/cache/quantum-ess-test}
-# Three labs keep two cores busy; with a fourth nothing is done sooner, and the timed ones disturb each other.
-WORKERS=${QT_ESS_TEST_WORKERS:-3}
+# Four labs keep two cores busy: about half of what a lab test takes it waits. With more, the timed ones disturb
+# each other.
+WORKERS=${QT_ESS_TEST_WORKERS:-4}
 ALONE_MAX=15
 # gcc, pkg-config and the headers build pystemd. redis-tools and not redis-server: the same program, and no service.
 PACKAGES=(gcc libc6-dev pkg-config libsystemd-dev systemd-container debootstrap debian-archive-keyring ca-certificates

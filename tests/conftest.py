@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.order import LAB_TEST, SECONDS, spread
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -25,6 +28,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if LAB_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker("lab")
+
+
+@pytest.hookimpl(trylast=True, specname="pytest_collection_modifyitems")
+def order_for_workers(config: pytest.Config, items: list[pytest.Item]) -> None:
+    workers = getattr(config, "workerinput", {}).get("workercount", 1)
+    if workers == 1:
+        return
+    named = [(item.nodeid.split("::")[0], item) for item in items]
+    others = Counter(module for module, item in named if item.get_closest_marker("lab"))
+    seconds = {module: LAB_TEST * number for module, number in others.items()} | SECONDS
+    items[:] = spread(named, workers, seconds)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -22,6 +22,7 @@ class Phase(StrEnum):
     ARMED = "armed"
     UNWATCHED = "unwatched"  # the watcher is dead
     WATCHED = "watched"
+    WOULD_TRIP = "would-trip"  # but for its dry run
     DRILL_FAILED = "drill-failed"
     DRILL_PASSED = "drill-passed"
     TEST = "test"
@@ -31,10 +32,10 @@ class Phase(StrEnum):
 class Case:
     """One thing that somebody has to know of, as it stands.
 
-    `id`: of the activation, or "armed", "watcher", "drill", "test"; `begun`, `changed`: us since
-    the epoch; `count`: which activation of this host it is. `facts`, all optional: host, operator,
-    source, reason, took (ms from the flag to contained), alive (units still running), released_by,
-    release_reason, what.
+    `id`: of the activation, or "armed", "watcher", "dry-run", "drill", "test"; `begun`, `changed`:
+    us since the epoch; `count`: which activation of this host it is. `facts`, all optional: host,
+    operator, source, reason, took (ms from the flag to contained), alive (units still running),
+    released_by, release_reason, what.
     """
 
     id: str

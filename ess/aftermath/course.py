@@ -18,20 +18,24 @@ if TYPE_CHECKING:
 
 ARMED = "armed"
 WATCHER = "watcher"
+DRY_RUN = "dry-run"
 DRILL = "drill"
 # Of an activation whose flag says no usable id.
 NAMELESS = "nameless"
 
-_ENDED = frozenset({Phase.RELEASED, Phase.ARMED, Phase.WATCHED, Phase.DRILL_PASSED})
+_ENDED = frozenset(
+    {Phase.RELEASED, Phase.ARMED, Phase.WATCHED, Phase.WOULD_TRIP, Phase.DRILL_PASSED}
+)
 # kind of event: (case, what it is while it lasts, what it is once it is over)
 _CONDITIONS = {
     "armed": (ARMED, Phase.DISARMED, Phase.ARMED),
     "disarmed": (ARMED, Phase.DISARMED, Phase.ARMED),
     "watcher-died": (WATCHER, Phase.UNWATCHED, Phase.WATCHED),
     "watcher-back": (WATCHER, Phase.UNWATCHED, Phase.WATCHED),
+    "would-trip": (DRY_RUN, Phase.WOULD_TRIP, Phase.WOULD_TRIP),
     "drill": (DRILL, Phase.DRILL_FAILED, Phase.DRILL_PASSED),
 }
-_BAD = ("disarmed", "watcher-died")
+_BAD = ("disarmed", "watcher-died", "would-trip")
 _STOPS = ("trip", "contained", "not-contained")
 _RELEASES = ("release-finished", "release-failed")
 

@@ -119,7 +119,7 @@ def _obstacle(seen: Mapping[str, str], state: str, begun: float) -> str:
     if state == "failed" and _moment(seen, "StateChangeTimestampMonotonic") >= begun:
         status = seen.get("ExecMainStatus", "")
         if status == _CREDENTIALS:
-            return "does not start: a credential of it cannot be had"
+            return "does not start: a credential (LoadCredential=) cannot be read"
         return f"fails ({seen.get('Result', '')}, status {status})"
     refused = seen.get("ConditionResult") == "no" and state == "inactive"
     if refused and _moment(seen, "ConditionTimestampMonotonic") >= begun:

@@ -15,7 +15,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from ess import event, journal, spool
-from ess.aftermath import case_store, course, figures
+from ess.aftermath import case_store, course, dry_run, figures
 from ess.audit import log as audit
 from ess.errors import AftermathError
 from ess.exits import ExitCode
@@ -33,6 +33,7 @@ def run(paths: Paths) -> ExitCode:
     """Take all that lies in the spool. Raises AftermathError when the log cannot be written."""
     with _lock(paths) as mine:
         if mine:
+            _dry_run(paths)
             try:
                 _take_all(paths)
             except OSError as error:
@@ -59,6 +60,13 @@ def content(one: Event) -> dict[str, object]:
     if one.units:
         known["units"] = [_unit(text) for text in one.units]
     return known
+
+
+def _dry_run(paths: Paths) -> None:
+    try:
+        dry_run.look(paths)
+    except OSError as error:
+        journal.error(f"watcher: what its dry run says cannot be told: {error}")
 
 
 def _take_all(paths: Paths) -> None:

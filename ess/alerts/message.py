@@ -133,6 +133,18 @@ _WORDS = {
         "WATCHER IS BACK",
         (f"Nothing. {_LOOK}",),
     ),
+    Phase.WOULD_TRIP: _Words(
+        "ESS DRY RUN: a limit is broken, trading was NOT stopped",
+        "A limit is broken and trading was NOT STOPPED: the watcher is in a DRY RUN.",
+        "LIMIT BROKEN, TRADING NOT STOPPED (DRY RUN)",
+        (
+            "If it is serious, stop trading yourself: sudo ess activate",
+            "Look how it stands: sudo ess watch check",
+            "To have it stop trading: QT_ESS_DRY_RUN=false in /etc/quantum-ess/watch.env, then"
+            " sudo systemctl restart quantum-ess-watch",
+        ),
+        "Stop it yourself: sudo ess activate",
+    ),
     Phase.DRILL_FAILED: _Words(
         "ESS DRILL FAILED: an emergency stop may not work",
         "No emergency, but the drill FAILED: an emergency stop may not work.",

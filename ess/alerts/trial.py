@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import textwrap
 import time
 from typing import TYPE_CHECKING
 
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from ess.paths import Paths
 
 _PATIENCE = 30.0  # s for one channel
-_COLUMNS = 79
 
 
 def run(paths: Paths, wanted: str | None, seconds: float = _PATIENCE) -> ExitCode:
@@ -102,13 +100,7 @@ def _named(known: Sequence[str], name: str, problems: Sequence[str]) -> str:
 
 
 def _say(console: Console, tried: Tried, width: int) -> None:
-    line = f"{tried.channel:<{width}}  {_outcome(tried)}"
-    # Whole for a program, and for whoever looks for the words of the runbook in a file.
-    console.out(_wrapped(line, width + 2) if console.interactive else line)
-
-
-def _wrapped(text: str, indent: int) -> str:
-    return textwrap.fill(text, _COLUMNS, subsequent_indent=" " * indent, break_on_hyphens=False)
+    console.words(f"{tried.channel:<{width}}  {_outcome(tried)}", width + 2)
 
 
 def _outcome(tried: Tried) -> str:

@@ -29,7 +29,8 @@ _BEGINNINGS = ("trip", "contained", "not-contained")
 @dataclass(frozen=True, slots=True)
 class Activation:
     """One fall of the latch. `at`, `released`: UTC, ISO 8601, "" when not known; `ms`: from the
-    flag to contained, None when trading was not seen contained; `seconds`: from trip to release.
+    flag to contained, None when trading was not seen contained; `seconds`: from trip to release;
+    `detail`: what whoever asked for it went by, in his own words.
     """
 
     id: str
@@ -40,17 +41,23 @@ class Activation:
     ms: int | None = None
     released: str = ""
     seconds: int | None = None
+    detail: str = ""
 
 
 def activations(records: Iterable[Record]) -> list[Activation]:
     """Return the activations that the records tell of, newest first. Pure."""
     found: dict[str, Activation] = {}
+    details: dict[str, str] = {}
     for one in records:
         key = str(one.get("activation") or "")
         # An alert belongs to what it told of, and that need not be an activation.
         if key in found or (key and one.get("event") in _BEGINNINGS):
             found[key] = _told(found.get(key, Activation(key)), one)
-    return sorted(found.values(), key=lambda one: one.at, reverse=True)
+        # The request may be recorded before the trip that follows it.
+        if one.get("event") == "request" and one.get("first") == "yes":
+            details[key] = clean(str(one.get("detail", "")))
+    known = (replace(one, detail=details.get(key, "")) for key, one in found.items())
+    return sorted(known, key=lambda one: one.at, reverse=True)
 
 
 def show(paths: Paths, *, limit: int, since: str, as_json: bool) -> ExitCode:

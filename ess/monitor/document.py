@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from ess import report
 from ess.monitor import limits
+from ess.watch import how
 
 if TYPE_CHECKING:
-    from ess.monitor.picture import Picture, Watch
+    from ess.monitor.picture import Picture
     from ess.watch.verdict import Verdict
 
 UNKNOWN = "unknown"
@@ -29,27 +30,13 @@ def text(picture: Picture) -> str:
             {"unit": one.name, "role": one.role.value, "alive": one.alive, "state": one.state}
             for one in picture.units
         ],
-        "watcher": _watcher(watch, picture.view.now),
+        "watcher": how.record(watch, picture.view.now),
         "evaluators": [_evaluator(one, known=watch.judges) for one in verdicts],
         "feeds": dict(watch.standing.feeds) if watch.standing and watch.judges else None,
         "activations": None if not past or past.trouble else list(map(asdict, past.activations)),
         "activations_unknown": past.trouble if past else "not asked for",
     }
     return json.dumps(told, indent=2)
-
-
-def _watcher(watch: Watch, now: float) -> dict[str, object]:
-    standing = watch.standing
-    how = "off" if watch.is_off else "running" if watch.judges else UNKNOWN
-    return {
-        "how": how,
-        "why": limits.unknown(watch, now) if how == UNKNOWN else "",
-        "enabled": watch.wanted,
-        "unit": watch.state,
-        "dry_run": standing.dry_run if standing else None,
-        "interval": standing.interval if standing else None,
-        "age": round(standing.age, 3) if standing else None,
-    }
 
 
 def _evaluator(verdict: Verdict, *, known: bool) -> dict[str, object]:

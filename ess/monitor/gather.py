@@ -10,11 +10,9 @@ from ess.audit import history
 from ess.audit import log as audit
 from ess.errors import ConfigError, ManagerError
 from ess.manager import choose
-from ess.monitor.picture import NOT_YOURS, Past, Picture, Role, Unit, Watch
-from ess.spool import boot
+from ess.monitor.picture import Past, Picture, Role, Unit
 from ess.text import clean
-from ess.watch import places, settings, standing
-from ess.watch.watcher import moment
+from ess.watch.look import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
     from ess.manager import Manager
     from ess.paths import Paths
 
-WATCHER = "quantum-ess-watch.service"
 _PROPERTIES = ("Id", "LoadState", "ActiveState", "SubState")
 
 
@@ -48,7 +45,7 @@ class Gatherer:
             view,
             status.exit_code(view),
             units(self._paths, asked),
-            watcher(self._paths, _states(asked, [WATCHER])),
+            view.watch or Watch(wanted=None),
             self._history() if self._most else None,
         )
 
@@ -80,20 +77,6 @@ def units(paths: Paths, manager: Manager | None) -> tuple[Unit, ...]:
             lives = None if alive is None else name in alive
             found.setdefault(name, Unit(clean(name), role, lives, said.get(name, "")))
     return tuple(found.values())
-
-
-def watcher(paths: Paths, states: dict[str, dict[str, str]]) -> Watch:
-    """Return how the watcher does, by its settings, its service and what it wrote."""
-    configured = settings.load(paths)
-    wanted = None if configured.unread else configured.on("QT_ESS_ENABLED")
-    directory = places.state(paths)
-    now = moment(boot())
-    found = standing.read(directory, now)
-    state = _said(states.get(WATCHER, {}))
-    if found is not None:
-        return Watch(wanted, state, found, now.wall - found.age)
-    written, trouble = _unread(f"{directory}/{standing.NAME}")
-    return Watch(wanted, state, None, written, trouble)
 
 
 def past(paths: Paths, most: int) -> Past:
@@ -148,17 +131,6 @@ def _said(known: dict[str, str]) -> str:
     if known.get("LoadState") == "not-found":
         return "inactive (not installed)"
     return clean(f"{known['ActiveState']} ({known.get('SubState') or 'unknown'})", 60)
-
-
-def _unread(path: str) -> tuple[float | None, str]:
-    """Return when what cannot be read was written, and why it cannot be read."""
-    try:
-        written = os.lstat(path).st_mtime
-    except OSError:
-        return None, ""
-    if not os.access(path, os.R_OK, effective_ids=True):
-        return written, NOT_YOURS
-    return written, "what it wrote is of another boot, or cannot be understood"
 
 
 def _signature(path: str) -> tuple[int, ...] | None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ess.monitor.layout import Line, bar, cut, percent, span, stamp, wrap
-from ess.monitor.picture import NOT_YOURS
+from ess.watch import how
 from ess.watch.verdict import Mood
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ess.monitor.picture import Watch
+    from ess.watch.look import Watch
     from ess.watch.standing import Standing
     from ess.watch.verdict import Verdict
 
@@ -40,8 +40,11 @@ def lines(watch: Watch, now: float, width: int) -> list[Line]:
     if watch.is_off:
         text = "switched off: nothing but people watches the limits. It is switched on in"
         return wrap(f"{text} /etc/quantum-ess/watch.env", width, "WATCHER: ", "warn")
-    head = _runs(watch.standing, width) if watch.judges else None
-    found = head or _unknown(watch, now, width)
+    told = how.line(watch, now)
+    ago = f"; judged {span(watch.standing.age)} ago" if watch.standing and watch.judges else ""
+    found = wrap(f"{told.text}{ago}.", width, "WATCHER: ", told.tone)
+    if not watch.judges:
+        found += _last_words(watch, now, width)
     if watch.standing is None:
         return found
     found += _evaluators(worst_first(watch.standing), width, known=watch.judges)
@@ -51,42 +54,19 @@ def lines(watch: Watch, now: float, width: int) -> list[Line]:
 def worst_first(standing: Standing) -> list[Verdict]:
     """Return the verdicts, those that matter most first."""
     return sorted(
-        standing.verdicts, key=lambda one: (_ORDER.index(one.mood), -one.nearness, one.evaluator)
+        standing.evaluators, key=lambda one: (_ORDER.index(one.mood), -one.nearness, one.evaluator)
     )
 
 
-def unknown(watch: Watch, now: float) -> str:
-    """Return why it is not known how the limits stand."""
-    if watch.standing is None and watch.trouble:
-        return watch.trouble
-    if watch.written is None:
-        return "the watcher has said nothing since this host was started"
-    age = max(0.0, now - watch.written)
-    return f"the watcher says nothing since {stamp(watch.written)} ({span(age)})"
-
-
-def _runs(standing: Standing | None, width: int) -> list[Line]:
-    if standing is None:
-        return []
-    ago = f"judged {span(standing.age)} ago"
-    broken = _counted(standing.verdicts)
-    tone = "bad" if broken else "warn" if standing.dry_run else "good"
-    mode = "DRY RUN, it stops nothing" if standing.dry_run else "running"
-    return wrap(f"{mode}; {ago}{broken}.", width, "WATCHER: ", tone)
-
-
-def _counted(verdicts: Sequence[Verdict]) -> str:
-    counts = ((mood, sum(one.mood is mood for one in verdicts)) for mood in _ORDER[:2])
-    return "".join(f"; {count} {_WORDS[mood]}" for mood, count in counts if count)
-
-
-def _unknown(watch: Watch, now: float, width: int) -> list[Line]:
-    found = wrap(f"UNKNOWN: {unknown(watch, now)}.", width, "WATCHER: ", "bad")
-    if watch.state:
-        found += wrap(f"systemd says of it: {watch.state}", width, "         ")
-    if watch.wanted is None or watch.trouble == NOT_YOURS:
-        return found + wrap("Next: sudo ess monitor", width, "         ")
-    return found + wrap("Next: systemctl status quantum-ess-watch", width, "         ")
+def _last_words(watch: Watch, now: float, width: int) -> list[Line]:
+    found, first = [], " " * 9
+    if watch.written is not None:
+        age = span(max(0.0, now - watch.written))
+        found = wrap(
+            f"It last said how it stands at {stamp(watch.written)} ({age} ago).", width, first
+        )
+    is_hidden = how.how(watch) is how.How.UNKNOWN
+    return found + wrap(f"Next: sudo ess {'monitor' if is_hidden else 'doctor'}", width, first)
 
 
 def _evaluators(verdicts: Sequence[Verdict], width: int, *, known: bool) -> Iterator[Line]:

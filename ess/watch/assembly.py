@@ -18,6 +18,8 @@ from ess.watch.trip_request import TripRequest
 from ess.watch.watcher import Parts
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ess.paths import Paths
     from ess.watch.sample import Now
     from ess.watch.settings import Settings
@@ -69,7 +71,8 @@ def assemble(
     interval = settings.number("QT_ESS_CHECK_INTERVAL")
     off = settings.words("QT_ESS_WATCH_OFF")
     own = evaluators.configured(settings)
-    plugged = [name for name in custom.names() if f"custom:{name}" not in off]
+    installed = custom.names()
+    plugged = [name for name in installed if f"custom:{name}" not in off]
     silence = settings.seconds("QT_ESS_MAX_DATA_STALENESS")
     theirs: list[Evaluator] = [custom.CustomEvaluator(name, silence) for name in plugged]
     reading = Reading()
@@ -84,6 +87,8 @@ def assemble(
         *(custom.CustomSource(name, interval) for name in plugged),
         *more,
     ]
+    gone = {name for name in off if name.startswith("custom:")} - {f"custom:{n}" for n in installed}
+    problems += tuple(f"{name} in QT_ESS_WATCH_OFF is not installed" for name in sorted(gone))
     if not sources:
         problems += ("no source is configured: nothing is watched",)
     manual = [one for one in own if isinstance(one, Manual)]
@@ -101,8 +106,13 @@ def assemble(
         latched=lambda: _done(manual),
         cursor=lambda cursor: setattr(reading, "cursor", cursor),
         feeds=lambda moment: feeds[0].ages(moment) if feeds else {},
+        reports=lambda reports: _follow(reading, reports),
     )
     return Assembly(parts, reading, problems)
+
+
+def _follow(reading: Reading, reports: Sequence[Report]) -> None:
+    reading.report = next((one for one in reports if one.name == reading.name), None)
 
 
 def _done(requests: list[Manual]) -> None:

@@ -43,7 +43,7 @@ def load(directory: str) -> tuple[dict[str, object], tuple[str, ...]]:
     """Return the document, empty when there is none, and what is wrong. Raises nothing."""
     path = f"{directory}/{NAME}"
     try:
-        data = regular.read(path, _LARGEST + 1)
+        data = regular.read(path, _LARGEST + 1, follow=False)
     except FileNotFoundError:
         return {}, ()
     except OSError as error:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from ess.watch.settings import Settings
     from ess.watch.verdict import Verdict
 
+# Where the reason begins.
+_INDENT = 23
 _WORDS = {
     Mood.QUIET: "ok",
     Mood.LEARNING: "waits",
@@ -52,13 +54,32 @@ def check(paths: Paths) -> ExitCode:
     assembly = assemble(paths, settings, moment(boot()))
     wrong = [*assembly.problems, *_read(assembly)]
     verdicts = assembly.parts.judge.judge(moment(boot()))
-    for verdict in verdicts:
-        console.out(_line(verdict))
-    for one in wrong:
-        console.error(one)
+    for line in _answer(verdicts, wrong):
+        console.out(line)
     if not settings.on("QT_ESS_ENABLED"):
         console.out("QT_ESS_ENABLED is not true: the watcher does not run.")
+    for verdict in verdicts:
+        console.words(_line(verdict), _INDENT)
+    for one in wrong:
+        console.error(one)
     return ExitCode.NOT_ARMED if wrong or any(one.trips for one in verdicts) else ExitCode.DONE
+
+
+def _answer(verdicts: Sequence[Verdict], wrong: Sequence[str]) -> list[str]:
+    """Return what it comes to, and what to do."""
+    broken = [one.evaluator for one in verdicts if one.trips]
+    waiting = sum(one.mood is Mood.LEARNING for one in verdicts)
+    if broken:
+        many = f"{len(broken)} of {len(verdicts)}"
+        return [f"{many} would stop trading now.", "Next: RUNBOOK.md section 15 says what to do."]
+    if wrong:
+        return [
+            "No limit is broken, but not everything can be read.",
+            "Next: mend what is named at the end.",
+        ]
+    if waiting:
+        return [f"No limit is broken; {waiting} of {len(verdicts)} wait for their first figure."]
+    return ["No limit is broken."]
 
 
 def _settings(paths: Paths) -> Settings:

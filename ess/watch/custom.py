@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
@@ -22,7 +21,7 @@ from ess.errors import EssError
 from ess.process import Partner, PartnerError
 from ess.text import clean
 from ess.watch.sample import Sample
-from ess.watch.source import heard_now
+from ess.watch.source import heard_now, repeat
 from ess.watch.verdict import Mood, Verdict
 
 if TYPE_CHECKING:
@@ -60,10 +59,7 @@ class CustomSource:
 
     def run(self, deliver: Deliver, report: Report) -> None:
         """Deliver an answer every interval, for ever."""
-        while True:
-            begun = time.monotonic()
-            self.once(deliver, report)
-            time.sleep(max(0.1, begun + self._interval - time.monotonic()))
+        repeat(lambda: self.once(deliver, report), self._interval)
 
     def once(self, deliver: Deliver, report: Report) -> None:
         """Deliver one answer, or that there was none."""

@@ -23,7 +23,7 @@ from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from ess.text import clean
 from ess.watch.sample import Sample, number
-from ess.watch.source import heard_now
+from ess.watch.source import heard_now, repeat
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,10 +108,7 @@ class PrometheusSource:
 
     def run(self, deliver: Deliver, report: Report) -> None:
         """Deliver a sample every interval, for ever."""
-        while True:
-            begun = time.monotonic()
-            self.once(deliver, report)
-            time.sleep(max(0.1, begun + self._interval - time.monotonic()))
+        repeat(lambda: self.once(deliver, report), self._interval)
 
     def once(self, deliver: Deliver, report: Report) -> None:
         """Deliver one sample; takes at most DEADLINE, and as long as the host's name takes."""

@@ -33,7 +33,7 @@ def taken(directory: str) -> list[str]:
     """Return the names that were asked for, and forget them. Raises nothing."""
     path = f"{directory}/{NAME}"
     try:
-        data = regular.read(path, _LARGEST)
+        data = regular.read(path, _LARGEST, follow=False)
         os.unlink(path)
     except OSError:
         return []

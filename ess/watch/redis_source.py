@@ -40,6 +40,9 @@ class RedisSource:
         self._interval = interval
         self._stream_key = keys.stream
         self._answers = Answers(address)
+        self._heard = 0
+        # How many were ever added, and heard by us, when nothing was left to be read.
+        self._even: tuple[int, int] | None = None
 
     def run(self, deliver: Deliver, report: Report) -> None:
         """Deliver what is written, for ever; no answer of Redis ends it."""
@@ -94,6 +97,7 @@ class RedisSource:
         if None in samples:
             self._answers.odd(f"{self._stream_key}: an entry that names no figure")
         self._at = text(entries[-1][0])
+        self._heard += len(entries)
         deliver([one for one in samples if one], self._at)
         return True
 
@@ -109,6 +113,20 @@ class RedisSource:
         last = text(state["last-generated-id"])
         if _order(last) < _order(self._at):
             self._at = last
+        self._miss(state)
+
+    def _miss(self, state: dict[str, Any]) -> None:
+        """Take note of entries that were trimmed away before they were read."""
+        added, first = state.get("entries-added"), state.get("first-entry")
+        if added is not None and text(state["last-generated-id"]) == self._at:
+            before, heard = self._even or (added, self._heard)
+            lost = added - before - (self._heard - heard)
+            self._even = added, self._heard
+        else:
+            # What was read last is gone, and more is to come: a flood is faster than we are.
+            lost = int(bool(self._heard and first and _order(text(first[0])) > _order(self._at)))
+        if lost > 0:
+            self._answers.odd(f"{self._stream_key}: entries were removed before they were read")
 
 
 def since(seconds: float) -> str:

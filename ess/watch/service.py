@@ -9,10 +9,10 @@ from ess import journal
 from ess.errors import ConfigError
 from ess.exits import ExitCode
 from ess.paths import MAIN
-from ess.spool import boot
 from ess.watch import drill
 from ess.watch import settings as configured
 from ess.watch.assembly import assemble
+from ess.watch.boot import boot
 from ess.watch.notify import Notify
 from ess.watch.watcher import Watcher, moment
 

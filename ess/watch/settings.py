@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ess import keyfile, regular
+from ess.text import clean
 from ess.watch import expression
+from ess.watch.switch import NO, YES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -52,10 +54,23 @@ DEFAULTS: dict[str, str] = {
 # Never shown, whatever asks.
 SECRET = frozenset({"QT_ESS_WATCH_REDIS_URL", "QT_ESS_WATCH_PROMETHEUS_URL"})
 EXPRESSION = "QT_ESS_EXPRESSION_"
+OFF = "QT_ESS_WATCH_OFF"
+# What may stand there, beside expr:NAME of one that is configured and custom:NAME.
+EVALUATORS = frozenset(
+    {
+        "daily-loss",
+        "drawdown",
+        "flash-crash",
+        "health",
+        "stop-losses",
+        "order-errors",
+        "feeds",
+        "manual",
+    }
+)
+_EXPRESSIONS = re.compile(rb"^\s*QT_ESS_EXPRESSION_([A-Z0-9_]+)=", re.MULTILINE)
 _NUMBER = re.compile(r"\d{1,9}(?:\.\d{1,9})?", re.ASCII)
 _TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
-_YES = frozenset({"true", "yes", "on", "1"})
-_NO = frozenset({"false", "no", "off", "0"})
 _SAFE = {"QT_ESS_ENABLED": True, "QT_ESS_DRY_RUN": False}
 # The least and the most of each, and of what.
 _RANGES = {
@@ -94,7 +109,7 @@ class Settings:
 
     def words(self, key: str) -> list[str]:
         """Return the value of `key`, a list separated by commas or spaces."""
-        return [word for word in re.split(r"[,\s]+", self.values[key]) if word]
+        return _words(self.values[key])
 
     def number(self, key: str) -> float:
         """Return the value of `key` in the unit it is set in."""
@@ -107,7 +122,7 @@ class Settings:
     def on(self, key: str) -> bool:
         """Tell whether the switch `key` is on: a word that is neither gives the safe answer."""
         word = self.values[key].lower()
-        return word in _YES or (word not in _NO and _SAFE[key])
+        return word in YES or (word not in NO and _SAFE[key])
 
     def day_start(self) -> time:
         """Return the time of day a trading day begins at, in day_zone()."""
@@ -142,11 +157,27 @@ def load(paths: Paths) -> Settings:
     except OSError as error:
         unread = True
         problems.append(f"{path}: {error.strerror or error}")
-    values = DEFAULTS | keyfile.parse(data, path, problems, wrong)
+    expressions = frozenset(name.decode().lower() for name in _EXPRESSIONS.findall(data))
+
+    def judge(key: str, value: str) -> str:
+        return _wrong_off(value, expressions) if key == OFF else wrong(key, value)
+
+    values = DEFAULTS | keyfile.parse(data, path, problems, judge)
     for key, safe in _SAFE.items():
-        if values[key].lower() not in _YES | _NO:
+        if values[key].lower() not in YES | NO:
             problems.append(f"{path}: {key} must be true or false; {str(safe).lower()} is used")
     return Settings(values, tuple(problems), unread or len(data) > keyfile.LARGEST)
+
+
+def _wrong_off(value: str, expressions: frozenset[str]) -> str:
+    for name in _words(value):
+        kind, colon, rest = name.partition(":")
+        known = (colon and kind == "custom" and rest) or (kind == "expr" and rest in expressions)
+        if not known and name not in EVALUATORS:
+            return (
+                f"QT_ESS_WATCH_OFF: there is no evaluator {clean(name, 40)}; none is switched off"
+            )
+    return ""
 
 
 def wrong(key: str, value: str) -> str:
@@ -158,6 +189,10 @@ def wrong(key: str, value: str) -> str:
     if key in _RANGES and (value or DEFAULTS[key]):
         return _complaint(key, value, lambda text: _wrong_number(key, text))
     return _complaint(key, value, _CHECKS[key]) if key in _CHECKS else ""
+
+
+def _words(value: str) -> list[str]:
+    return [word for word in re.split(r"[,\s]+", value) if word]
 
 
 def _complaint(key: str, value: str, check: Callable[[str], str]) -> str:

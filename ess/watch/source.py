@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from ess import journal
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     # Takes samples, and how far the source has read, "" when it has no such thing. From any thread.
     Deliver = Callable[[Sequence[Sample], str], None]
+_BREATH = 0.1  # s
 _PAUSE = 1.0  # s, after what should not have happened
 _QUIET = 10.0  # s between two lines in the journal about the same source
 
@@ -43,6 +44,7 @@ class Report:
     def __init__(self, name: str) -> None:
         self.name = name
         self.trouble = ""
+        self._since = time.monotonic()
         self._told = ""
         self._told_at = -_QUIET
 
@@ -54,7 +56,14 @@ class Report:
         """The source does not answer, or not as it should; `what` holds no secret."""
         self._set(what)
 
+    @property
+    def lasts(self) -> float:
+        """Return for how long (s) something has been wrong, or nothing."""
+        return time.monotonic() - self._since
+
     def _set(self, what: str) -> None:
+        if bool(what) != bool(self.trouble):
+            self._since = time.monotonic()
         self.trouble = what
         if what == self._told or time.monotonic() < self._told_at + _QUIET:
             return
@@ -72,6 +81,14 @@ def start(source: Source, deliver: Deliver) -> Report:
         target=_for_ever, args=(source, deliver, report), name=source.name, daemon=True
     ).start()
     return report
+
+
+def repeat(once: Callable[[], None], interval: float) -> NoReturn:
+    """Call it every `interval` s, for ever; what takes longer is followed by a short pause."""
+    while True:
+        begun = time.monotonic()
+        once()
+        time.sleep(max(_BREATH, begun + interval - time.monotonic()))
 
 
 def heard_now() -> float:

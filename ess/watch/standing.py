@@ -24,13 +24,26 @@ if TYPE_CHECKING:
     from ess.watch.sample import Now
 
 NAME = "standing.json"
-_LARGEST = 1024 * 1024
+LARGEST = 1024 * 1024
 _FEEDS = 5000
+_SOURCES = 50
+# What stands among the evaluators and judges nothing.
+_NO_EVALUATOR = "redis"
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What is wrong with a source, "" for nothing, and for how long (s)."""
+
+    what: str = ""
+    lasts: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """`interval`, `pause`: as set, s; `feeds`: s without news, by feed; `age`: s since written."""
+    """`interval`, `pause`: as set, s; `feeds`: s without news, by feed; `age`: s since written;
+    `sources`: where figures come from, None when that is not known.
+    """
 
     interval: float
     pause: float
@@ -38,11 +51,45 @@ class Standing:
     verdicts: tuple[Verdict, ...]
     feeds: Mapping[str, float]
     age: float = 0.0
+    sources: Mapping[str, Trouble] | None = None
 
     @property
     def is_current(self) -> bool:
         """Tell whether the watcher still writes: three intervals may pass, 15 s at least."""
         return self.age <= max(15.0, 3 * self.interval)
+
+    @property
+    def evaluators(self) -> tuple[Verdict, ...]:
+        """Return the verdicts of those that judge anything."""
+        return tuple(one for one in self.verdicts if one.evaluator != _NO_EVALUATOR)
+
+    @property
+    def learning(self) -> list[str]:
+        """Return the evaluators that have no figure yet, and so guard nothing."""
+        return self._in(Mood.LEARNING)
+
+    @property
+    def blind(self) -> list[str]:
+        """Return the evaluators whose figures are missing or too old."""
+        return self._in(Mood.BLIND)
+
+    @property
+    def broken(self) -> list[str]:
+        """Return the evaluators whose limit is broken."""
+        return self._in(Mood.BREACH)
+
+    @property
+    def watching(self) -> int:
+        """Return how many evaluators have figures to judge by."""
+        return len(self.evaluators) - len(self.learning) - len(self.blind)
+
+    @property
+    def troubles(self) -> dict[str, Trouble]:
+        """Return the sources with which something is wrong."""
+        return {name: one for name, one in (self.sources or {}).items() if one.what}
+
+    def _in(self, mood: Mood) -> list[str]:
+        return [one.evaluator for one in self.evaluators if one.mood is mood]
 
 
 def write(directory: str, standing: Standing, now: Now) -> None:
@@ -56,6 +103,11 @@ def write(directory: str, standing: Standing, now: Now) -> None:
         "verdicts": [_as_json(verdict) for verdict in standing.verdicts],
         "feeds": {name: round(age, 3) for name, age in list(standing.feeds.items())[:_FEEDS]},
     }
+    if standing.sources is not None:
+        document["sources"] = {
+            name: {"trouble": clean(one.what), "lasts": round(one.lasts, 3)}
+            for name, one in list(standing.sources.items())[:_SOURCES]
+        }
     draft = f"{directory}/{NAME}.new"
     with contextlib.suppress(FileNotFoundError):
         os.unlink(draft)
@@ -72,9 +124,17 @@ def read(directory: str, now: Now) -> Standing | None:
     as hostile input, and every text of it is cleaned.
     """
     try:
-        found = json.loads(regular.read(f"{directory}/{NAME}", _LARGEST))
+        return parse(regular.read(f"{directory}/{NAME}", LARGEST, follow=False), now)
+    except OSError:
+        return None
+
+
+def parse(data: bytes, now: Now) -> Standing | None:
+    """Return how it stood last by what the file holds; see read()."""
+    try:
+        found = json.loads(data)
         return _standing(found, now) if isinstance(found, dict) else None
-    except (OSError, ValueError, RecursionError):
+    except (ValueError, RecursionError):
         return None
 
 
@@ -119,7 +179,16 @@ def _standing(found: Mapping[str, object], now: Now) -> Standing | None:
         tuple(_verdict(one) for one in verdicts if isinstance(one, dict)),
         {clean(name): stored.real(feeds, name) for name in feeds},
         now.boottime - written,
+        _sources(stored.table(found, "sources")) if "sources" in found else None,
     )
+
+
+def _sources(found: Mapping[str, object]) -> dict[str, Trouble]:
+    known = {name: one for name, one in found.items() if isinstance(one, dict)}
+    return {
+        clean(name, 80): Trouble(clean(stored.word(one, "trouble")), stored.real(one, "lasts"))
+        for name, one in list(known.items())[:_SOURCES]
+    }
 
 
 def _verdict(found: Mapping[str, object]) -> Verdict:

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Protocol
 from ess import request
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from ess.paths import Paths
 
 SOURCE = "watcher"
@@ -17,7 +15,7 @@ SOURCE = "watcher"
 class Trip(Protocol):
     """Asks for the stop."""
 
-    def trip(self, reason: str, inputs: Mapping[str, str]) -> None:
+    def trip(self, reason: str, detail: str) -> None:
         """Ask for the stop; return once that cannot be lost. Raises EssError."""
 
 
@@ -27,6 +25,6 @@ class TripRequest:
     def __init__(self, paths: Paths) -> None:
         self._paths = paths
 
-    def trip(self, reason: str, inputs: Mapping[str, str]) -> None:  # noqa: ARG002 - see Trip
+    def trip(self, reason: str, detail: str) -> None:
         """Ask for the stop. Raises RequestError."""
-        request.drop(self._paths, reason, SOURCE)
+        request.drop(self._paths, reason, SOURCE, detail=detail)

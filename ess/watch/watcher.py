@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 
 from ess import journal
 from ess.latch import State
-from ess.spool import boot
-from ess.watch import source, standing
+from ess.watch import detail, source, standing
+from ess.watch.boot import boot
 from ess.watch.latch_look import LatchLook
 from ess.watch.sample import Now
-from ess.watch.standing import Standing
+from ess.watch.standing import Standing, Trouble
+from ess.watch.would_trip import WouldTrip
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -35,13 +36,16 @@ if TYPE_CHECKING:
     from ess.watch.trip_request import Trip
     from ess.watch.verdict import Verdict
 
+_DRY_RUN = "what a dry run would stop for"
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What a watcher is made of. `directory`: where it tells others how it stands.
 
     `latched` is called while the latch is on, `cursor` with how far a source has been judged,
-    `feeds` returns the age of each feed (s). `interval`, `pause`: s.
+    `reports` with what each source reports into; `feeds` returns the age of each feed (s).
+    `interval`, `pause`: s.
     """
 
     judge: Judge
@@ -56,6 +60,7 @@ class Parts:
     latched: Callable[[], None]
     cursor: Callable[[str], None]
     feeds: Callable[[Now], Mapping[str, float]]
+    reports: Callable[[Sequence[Report]], None]
 
 
 def moment(boot_id: str) -> Now:
@@ -73,6 +78,7 @@ class Watcher:
         self._boot = boot()
         self._reports: list[Report] = []
         self._unwritten: dict[str, str] = {}
+        self._would_trip = WouldTrip(parts.directory, moment(self._boot))
 
     async def run(self) -> None:
         """Watch for ever. Raises EssError when a stop cannot be asked for."""
@@ -83,9 +89,12 @@ class Watcher:
         def deliver(samples: Sequence[Sample], cursor: str) -> None:
             loop.call_soon_threadsafe(take, samples, cursor)
 
+        if not self._parts.dry_run:
+            self._write(_DRY_RUN, lambda: self._would_trip.ended(moment(self._boot)))
         self._round()
         self._notify.ready(self._status(()))
         self._reports = [source.start(one, deliver) for one in self._parts.sources]
+        self._parts.reports(self._reports)
         due = loop.time()
         while True:
             due = max(due + self._parts.interval, loop.time())
@@ -122,6 +131,8 @@ class Watcher:
         self._write("the baselines", lambda: self._measure_anew(now))
         verdicts = self._parts.judge.judge(now)
         self._decide(verdicts, self._latch.look(), now)
+        if self._parts.dry_run:
+            self._write(_DRY_RUN, lambda: self._would_trip.settle(verdicts, now))
         self._write("how it stands", lambda: self._tell(verdicts, now))
         self._write("the baselines", lambda: self._parts.memory.keep(now))
         return verdicts
@@ -134,10 +145,11 @@ class Watcher:
             return
         if self._parts.dry_run:
             self._parts.rearm.accept(decision.verdicts, now)
+            self._write(_DRY_RUN, lambda: self._would_trip.decided(decision.verdicts, now))
             _log("DRY RUN, nothing is stopped. It would be: ", decision)
             return
         # Before anything else: nothing that comes after it can fail it.
-        self._parts.trip.trip(decision.reason, decision.inputs)
+        self._parts.trip.trip(decision.reason, _detail(decision, now))
         _log("stop asked for: ", decision)
         self._write("the baselines", lambda: self._parts.memory.keep_now(now))
 
@@ -148,7 +160,12 @@ class Watcher:
     def _tell(self, verdicts: tuple[Verdict, ...], now: Now) -> None:
         parts = self._parts
         feeds = parts.feeds(now)
-        told = Standing(parts.interval, parts.pause, parts.dry_run, verdicts, feeds)
+        # Before the first round none has been asked yet.
+        sources = dict.fromkeys((one.name for one in parts.sources), Trouble())
+        sources |= {one.name: Trouble(one.trouble, one.lasts) for one in self._reports}
+        told = Standing(
+            parts.interval, parts.pause, parts.dry_run, verdicts, feeds, sources=sources
+        )
         standing.write(parts.directory, told, now)
 
     def _write(self, what: str, write: Callable[[], object]) -> None:
@@ -174,6 +191,13 @@ class Watcher:
             words.append(f"nearest to its limit: {worst.evaluator}, {worst.nearness:.0%}")
         words += [f"{one.name}: {one.trouble}" for one in self._reports if one.trouble]
         return "; ".join(words)
+
+
+def _detail(decision: Decision, now: Now) -> str:
+    try:
+        return detail.line(decision.verdicts, now)
+    except Exception as error:  # noqa: BLE001 - no stop fails for what is to be recorded of it
+        return f"not known: {type(error).__name__}"
 
 
 def _log(what: str, decision: Decision) -> None:

@@ -3,13 +3,14 @@
 
 ASKED_READ=2000      # bytes that are read
 ASKED_CHARACTERS=200 # of a reason that are kept
+ASKED_MORE=480       # of what it was decided by
 
-# asked_look ENTRY: into ASKED_BY, ASKED_WHY, ASKED_CATEGORY, ASKED_THROUGH and ASKED_KIND who asked for what. Who
-# is the owner of the file, whatever it says. Follows no link, opens nothing but a file, and waits for nothing:
+# asked_look ENTRY: into ASKED_BY, ASKED_WHY, ASKED_CATEGORY, ASKED_THROUGH, ASKED_DETAIL and ASKED_KIND who asked for
+# what. Who is the owner of the file, whatever it says. Follows no link, opens nothing but a file, and waits for nothing:
 # what belongs to another file is not read, nor what was exchanged meanwhile.
 asked_look() {
     local before text=''
-    ASKED_BY=unknown ASKED_WHY='not given' ASKED_CATEGORY='' ASKED_THROUGH='' ASKED_KIND=unknown
+    ASKED_BY=unknown ASKED_WHY='not given' ASKED_CATEGORY='' ASKED_THROUGH='' ASKED_DETAIL='' ASKED_KIND=unknown
     asked_stat "$1" || return 0
     ASKED_KIND=$STAT_KIND
     if [[ $STAT_KIND == regular* && $STAT_LINKS != 1 ]]; then
@@ -60,15 +61,16 @@ asked_owner() {
     ASKED_BY=${CLEAN:-uid-$1}
 }
 
-# asked_words TEXT: what a file says: lines reason=, category=0 and source=, or just words. It may ask for haste,
+# asked_words TEXT: what a file says: lines reason=, category=0, source= and detail=, or just words. It may ask for haste,
 # never for less of it than is configured.
 asked_words() {
-    local line rest=$1 reason=''
+    local line rest=$1 reason='' detail=''
     while [[ -n $rest ]]; do
         line=${rest%%$'\n'*}
         [[ $rest == *$'\n'* ]] && rest=${rest#*$'\n'} || rest=
         case $line in
             reason=*) reason=${line#*=} ;;
+            detail=*) detail=${line#*=} ;;
             category=*) [[ $line != category=0 ]] || ASKED_CATEGORY=0 ;;
             source=*)
                 asked_clean "${line#*=}"
@@ -77,15 +79,17 @@ asked_words() {
             *) reason=${reason:-$line} ;;
         esac
     done
+    asked_clean "$detail" "$ASKED_MORE"
+    ASKED_DETAIL=$CLEAN
     asked_clean "$reason"
     ASKED_WHY=${CLEAN:-not given}
 }
 
-# asked_clean TEXT: into CLEAN, one printable line: no control character, no mark that turns the direction of what
+# asked_clean TEXT [MOST]: into CLEAN, one printable line: no control character, no mark that turns the direction of what
 # follows, and no byte that is not part of a character.
 asked_clean() {
     local LC_ALL=C.UTF-8
-    CLEAN=${1:0:ASKED_CHARACTERS}
+    CLEAN=${1:0:${2:-ASKED_CHARACTERS}}
     CLEAN=${CLEAN//[^[:print:]]/ }
     CLEAN=${CLEAN//[$'\u200b'-$'\u200f'$'\u2028'-$'\u202e'$'\u2060'-$'\u206f'$'\ufeff']/ }
     CLEAN=${CLEAN#"${CLEAN%%[! ]*}"}

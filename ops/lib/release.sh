@@ -165,7 +165,8 @@ release_permission() {
 release_explain() {
     tell "${RED}ESS STATUS: ACTIVE${PLAIN}"
     latch_tell
-    release_tell_units 'This releases the latch and starts, in this order:' "${RELEASE_SET[@]}"
+    restart_order
+    release_tell_units 'This releases the latch and starts, in this order:' "${RESTART_ORDER[@]}"
 }
 
 # release_tell_units HEAD UNIT...

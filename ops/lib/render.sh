@@ -5,8 +5,8 @@
 # render_put FILE MODE: standard input becomes FILE; a running bash keeps the old one open.
 render_put() {
     local file=$DESTDIR$1
-    mkdir -p -- "${file%/*}" && cat >"$file.new" && chmod "$2" "$file.new" && mv -fT -- "$file.new" "$file" &&
-        RENDERED+=("$1")
+    [[ -d ${file%/*} ]] || mkdir -p -- "${file%/*}" || return 1
+    cat >"$file.new" && chmod "$2" "$file.new" && mv -fT -- "$file.new" "$file" && RENDERED+=("$1")
 }
 
 # render_instances PATTERN: the units systemd knows at this moment that match; nothing with DESTDIR.

@@ -148,7 +148,7 @@ request_note() {
     fi
     latch_read
     spool_event request "${LATCH[id]:-}" "operator=$ASKED_BY" "reason=$ASKED_WHY" "what=$ASKED_KIND" \
-        "through=$ASKED_THROUGH" "first=$first"
+        "through=$ASKED_THROUGH" "first=$first" ${ASKED_DETAIL:+"detail=$ASKED_DETAIL"}
 }
 
 # request_sum_up MS: tell of those that were only counted, MS after that was last told.

@@ -2,6 +2,8 @@
 # The sentry, every 10 s and whenever the path unit fails: a second way of seeing the flag, and the
 # one that mends the first.
 
+DRY_RUN_SEEN=/run/quantum-ess/aftermath/dry-run
+
 sentry() {
     local failed=0
     sentry_disk_answers || { failed=1 && journal 1 'sentry: the disk with the latch does not answer'; }
@@ -16,6 +18,7 @@ sentry() {
     sentry_escaped
     sentry_mend_watches || failed=1
     sentry_aftermath
+    sentry_dry_run
     sentry_deliver
     metrics_end
     return "$failed"
@@ -44,6 +47,16 @@ sentry_escaped() {
 sentry_aftermath() {
     [[ -z ${DISK_ASKER:-} ]] || return 0
     compgen -G '/var/lib/quantum-ess/spool/new/*' >/dev/null || compgen -G '/run/quantum-ess/spool/new/*' >/dev/null || return 0
+    sd start --no-block quantum-ess-aftermath.service
+}
+
+# sentry_dry_run: what a watcher in a dry run would have stopped for, unless it was seen. Without a fork, and without
+# opening what is not ours.
+sentry_dry_run() {
+    local found=$STATE_DIR/watch/would-trip.json
+    [[ -z ${DISK_ASKER:-} && -e $found && ! -L $found ]] || return 0
+    # Of another time than what was seen; older, too: somebody may have set the clock back.
+    [[ $found -nt $DRY_RUN_SEEN || $found -ot $DRY_RUN_SEEN ]] || return 0
     sd start --no-block quantum-ess-aftermath.service
 }
 

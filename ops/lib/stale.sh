@@ -65,12 +65,13 @@ stale_units() {
     done
 }
 
-# stale_installed: into INSTALLED every unit of the manifest that can be switched off, of whatever version it is.
+# stale_installed: into INSTALLED every unit of the manifest that can be switched off, of whatever version it is. An
+# enforcer lets nobody stop it, and ends with the latch.
 stale_installed() {
     local _ file
     INSTALLED=()
     while read -r _ file; do
-        [[ ${file%/*} == "$ESS_UNIT_DIR" && $file == */quantum-ess?(-*).@(path|timer|service) && -e $file ]] || continue
+        [[ ${file%/*} == "$ESS_UNIT_DIR" && $file == */quantum-ess?(-*).@(path|timer|service) && $file != *-trigger.service && -e $file ]] || continue
         INSTALLED+=("${file##*/}")
     done <"$ESS_MANIFEST"
 }

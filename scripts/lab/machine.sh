@@ -28,9 +28,14 @@ lab_expired() {
     ((EPOCHSECONDS >= deadline)) || ! is_alive "$owner"
 }
 
+# Usage: part_alive keeper|janitor
+part_alive() {
+    local part
+    { read -r part <"$LAB/$1"; } 2>/dev/null && is_alive "$part"
+}
+
 keeper_alive() {
-    local keeper
-    { read -r keeper <"$LAB/keeper"; } 2>/dev/null && is_alive "$keeper"
+    part_alive keeper
 }
 
 # --- clearing up -------------------------------------------------------------------------------------------------
@@ -60,12 +65,13 @@ remove_disk() {
     rm -rf --one-file-system "${LAB:?}"
 }
 
-# Ends the machine as a power cut does; what is on its disk stays. Returns when nothing of it runs any more.
+# Ends the machine as a power cut does; what is on its disk stays. Returns when nothing of it runs any more, and
+# nobody is left who would clear up after it: he would end the next one, too.
 cut_power() {
     local try
     kill_cgroup
     for ((try = 0; try < 200; try++)); do
-        keeper_alive || [[ -d $LAB_CGROUP ]] || break
+        keeper_alive || part_alive janitor || [[ -d $LAB_CGROUP ]] || break
         sleep 0.025
     done
     kill_cgroup
@@ -73,6 +79,8 @@ cut_power() {
 
 janitor() {
     local name=$1 end
+    lab_paths "$name"
+    if identify "$BASHPID"; then printf '%s\n' "$REPLY" >"$LAB/janitor" || :; fi
     read -r end || :
     load_lab "$name" 2>/dev/null
     kill_cgroup
@@ -182,7 +190,8 @@ keeper() {
 
 # --- from the outside --------------------------------------------------------------------------------------------
 
-# Sets REPLY to the pid, on the host, of the lab's PID 1; fails while there is none.
+# Sets REPLY to the pid, on the host, of the lab's PID 1; fails while there is none. Of the others there some end
+# meanwhile.
 find_leader() {
     local pid key rest
     while read -r pid; do
@@ -191,7 +200,7 @@ find_leader() {
                 REPLY=$pid
                 return 0
             }
-        done <"/proc/$pid/status"
+        done <"/proc/$pid/status" || :
     done 2>/dev/null <"$PAYLOAD/init.scope/cgroup.procs"
     return 1
 }

@@ -41,7 +41,7 @@ production_ask() {
     local answer
     config_milli "${CONFIG[QT_ESS_SETTLE]}"
     printf '%sThis stops trading on %s.%s\n\n' "$RED" "$HOSTNAME" "$PLAIN"
-    printf '  stopped, then started again in order:\n'
+    printf '  stopped, then started again one by one:\n'
     printf '    %s\n' "${RAN[@]}"
     printf '  down for about %d s; not touched:\n' $((${#RAN[@]} * MILLI / 1000 + 3))
     printf '    %s\n' "${MONITORS[@]}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -59,10 +60,18 @@ def root(tmp_path: Path) -> Root:
     return Root(tmp_path / "root")
 
 
-@pytest.fixture
-def installed(root: Root) -> Root:
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Root:
+    """What an installation makes; for installed to copy, and for nobody to change."""
+    root = Root(tmp_path_factory.mktemp("fresh") / "root")
     done = root.install()
     assert done.returncode == 0, done.stderr
+    return root
+
+
+@pytest.fixture
+def installed(root: Root, fresh: Root) -> Root:
+    shutil.copytree(fresh.path, root.path, symlinks=True)
     return root
 
 

@@ -8,13 +8,17 @@ from typing import Any
 
 import pytest
 
-from tests.lab import ground, host
+from tests.lab import ground as g
+from tests.lab import host
 from tests.lab.host import LabError
 from tests.lab.lab import Lab
+from tests.lab.stable import Stable
+from tests.lab.stack import TRADING_UNITS
 
 LABS = pytest.StashKey[list[Lab]]()
 
 BootLab = Callable[..., Lab]
+ArmLab = Callable[..., Lab]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -46,17 +50,24 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         if isinstance(item, pytest.Function) and "lab_image" in item.fixturenames:
             image = item.callspec.params["lab_image"]
             _made(host.ensure_image, image)
-            if {"lab", "guarded", "ground", "survivor"} & set(item.fixturenames):
+            if {"lab", "guarded", "ground", "stable", "survivor"} & set(item.fixturenames):
                 _made(host.product_layer, image)
+
+
+def _images_alone(node: pytest.Item | pytest.Module) -> tuple[str, ...]:
+    """Return the images on which what follows a stop does not run in this test's labs."""
+    marker = node.get_closest_marker("latch_alone")
+    return () if marker is None else marker.args or host.IMAGES
 
 
 @pytest.fixture
 def boot_lab(request: pytest.FixtureRequest, lab_image: str) -> Iterator[BootLab]:
     """A function that boots labs over this test's image (keywords of Lab.up), until its end."""
     booted: list[Lab] = request.node.stash.setdefault(LABS, [])
+    alone = lab_image in _images_alone(request.node)
 
     def boot(layer: str | None = None, **keywords: Any) -> Lab:
-        booted.append(Lab.up(image=lab_image, layer=layer, **keywords))
+        booted.append(Lab.up(image=lab_image, layer=layer, latch_alone=alone, **keywords))
         return booted[-1]
 
     yield boot
@@ -79,7 +90,46 @@ def lab(boot_lab: BootLab, lab_image: str) -> Lab:
 @pytest.fixture
 def guarded(boot_lab: BootLab, lab_image: str) -> Lab:
     """A lab with the product and, in /inside, the helpers of tests/lab/ground.py."""
-    return boot_lab(layer=_layer(lab_image), bind_ro={ground.INSIDE: "/inside"})
+    return boot_lab(layer=_layer(lab_image), bind_ro={g.INSIDE: "/inside"})
+
+
+@pytest.fixture(scope="module")
+def ground(request: pytest.FixtureRequest) -> Iterator[g.Ground]:
+    """A lab for all tests of the module, as its function `furnish` leaves it."""
+    ground = g.Ground(request.module.furnish, latch_alone=_images_alone(request.node))
+    yield ground
+    ground.drop()
+
+
+@pytest.fixture
+def trading(ground: g.Ground, lab_image: str) -> Iterator[Lab]:
+    """The ground's lab, in which the four units trade."""
+    lab = ground.lab(lab_image)
+    g.start(lab, *TRADING_UNITS)
+    lab.wait_until(lambda: g.settled(lab, *TRADING_UNITS), what="they trade")
+    yield lab
+    ground.clean(*TRADING_UNITS)
+
+
+@pytest.fixture(scope="module")
+def stable(request: pytest.FixtureRequest) -> Iterator[Stable]:
+    """Where the armed labs of the module stand."""
+    stable = Stable(latch_alone=_images_alone(request.node))
+    yield stable
+    stable.drop()
+
+
+@pytest.fixture
+def arm_lab(stable: Stable, lab_image: str) -> Iterator[ArmLab]:
+    """A function that returns an armed lab (arguments of Stable.lab), which others used before."""
+    yield functools.partial(stable.lab, lab_image)
+    stable.back()
+
+
+@pytest.fixture
+def armed(arm_lab: ArmLab) -> Lab:
+    """An armed lab, which others may have used before, with the stack of trading units."""
+    return arm_lab()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -88,10 +138,11 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     if report.failed and report.when != "teardown":
-        shared = getattr(item, "funcargs", {}).get("ground")
-        labs = [*item.stash.get(LABS, []), *(shared.labs if shared else ())]
+        funcargs = getattr(item, "funcargs", {})
+        shared = [funcargs[name] for name in ("ground", "stable") if name in funcargs]
+        labs = [*item.stash.get(LABS, []), *(lab for one in shared for lab in one.labs)]
         for lab in labs:
             report.sections.append((f"journal of lab {lab.name}", lab.journal_tail()))
-        if shared:
-            shared.drop()
+        for one in shared:
+            one.drop()
     return report

@@ -12,7 +12,7 @@ from tests.lab.lab import Lab
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
 INSIDE = Path(__file__).parent / "inside"
 RUN_FLAG = "/run/quantum/ESS_ON"
@@ -23,6 +23,8 @@ INSTALL = "/usr/local/lib/quantum-ess/ops/install.sh"
 ESS = "/usr/local/bin/ess"
 ENFORCER = "quantum-ess-trigger.service"
 PROMISE = 2000
+# One lab for all tests of a module; it ends with this process anyway.
+LASTING = ("--max-seconds", "1800")
 # Ignores what a stop sends first.
 STUBBORN = "/usr/bin/env --ignore-signal=TERM,INT,HUP /usr/bin/sleep infinity"
 # Programs that lead up to what a unit is to run; systemd's own child calls itself "(NAME)".
@@ -30,9 +32,15 @@ STARTING = ("bash", "env", "systemd", "(")
 ALWAYS = "Restart=always\nRestartSec=0\n"
 
 
-def boot(image: str) -> Lab:
+def boot(image: str, *, latch_alone: bool = False) -> Lab:
     """Boot a lab with the product and, in /inside, the helpers of the tests."""
-    return Lab.up(image=image, layer=host.product_layer(image), bind_ro={INSIDE: "/inside"})
+    return Lab.up(
+        image=image,
+        layer=host.product_layer(image),
+        bind_ro={INSIDE: "/inside"},
+        options=LASTING,
+        latch_alone=latch_alone,
+    )
 
 
 def service(body: str = f"ExecStart=/usr/bin/sleep infinity\n{ALWAYS}", unit: str = "") -> str:
@@ -155,8 +163,11 @@ def release(lab: Lab, *arguments: str) -> None:
 class Ground:
     """One furnished lab, kept from test to test; one that fails or leaves it unclean ends it."""
 
-    def __init__(self, furnish: Callable[[Lab], None]) -> None:
+    def __init__(
+        self, furnish: Callable[[Lab], None], *, latch_alone: Collection[str] = ()
+    ) -> None:
         self._furnish = furnish
+        self._latch_alone = latch_alone
         self._image = ""
         self._lab: Lab | None = None
 
@@ -164,7 +175,8 @@ class Ground:
         """Return the lab of this image; boot and furnish it when there is none."""
         if self._lab is None or self._image != image:
             self.drop()
-            self._lab, self._image = boot(image), image
+            self._lab = boot(image, latch_alone=image in self._latch_alone)
+            self._image = image
             self._furnish(self._lab)
         return self._lab
 

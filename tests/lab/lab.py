@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from tests.lab import root
 from tests.lab.host import LabError, cgroup_root, inner_pid, lab_sh, run_bounded
 
 if TYPE_CHECKING:
@@ -27,6 +28,12 @@ GUEST_ENVIRONMENT = {
 JOIN_CGROUP = 'echo 0 >"$0/cgroup.procs" && exec "$@"'
 NAMESPACES = ("-m", "-u", "-i", "-n", "-p", "-C", "--wdns=/", "--")
 
+# Where no test looks for drop-ins of its own.
+LATCH_ALONE = tuple(
+    (Path(__file__).parent / "quiet", f"/usr/local/lib/systemd/system/quantum-ess-{unit}.service.d")
+    for unit in ("aftermath", "deliver")
+)
+
 T = TypeVar("T")
 _serial = itertools.count(1)
 
@@ -37,6 +44,7 @@ class Lab:
     def __init__(self, name: str, leader: int) -> None:
         self.name = name
         self.upper = Path(lab_sh("upper", name))
+        self._journal_from: tuple[str, ...] = ()
         self._set_leader(leader)
 
     @classmethod
@@ -47,13 +55,18 @@ class Lab:
         layer: str | None = None,
         bind_ro: Mapping[Path, str] | None = None,
         options: Sequence[str] = (),
+        latch_alone: bool = False,
     ) -> Lab:
-        """Boot a lab that ends with this process; return when systemd has finished booting."""
+        """Boot a lab that ends with this process; return when systemd has finished booting.
+
+        With `latch_alone` what follows a stop never runs in it; its events wait in the spool.
+        """
         name = f"py-{os.getpid()}-{next(_serial)}"
         arguments = ["--image", image, "--owner", str(os.getpid()), *options]
         if layer is not None:
             arguments += ["--layer", layer]
-        for host, guest in (bind_ro or {}).items():
+        binds = [*(bind_ro or {}).items(), *(LATCH_ALONE if latch_alone else ())]
+        for host, guest in binds:
             arguments += ["--bind-ro", f"{host}:{guest}"]
         return cls(name, int(lab_sh("up", name, *arguments)))
 
@@ -110,8 +123,7 @@ class Lab:
         env: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
         """Run a command as root in the lab, in a clean environment; LabError if it fails."""
-        if not Path(f"/proc/{self.leader}").exists():
-            raise LabError(f"lab {self.name} is down\n{self._console_tail(20)}")
+        self._need_leader()
         entered = [
             *("/bin/sh", "-c", JOIN_CGROUP, str(self.cgroup / "lab.exec")),
             *("nsenter", "-t", str(self.leader), *NAMESPACES),
@@ -126,6 +138,10 @@ class Lab:
                 f"{shlex.join(argv)}: exit {done.returncode}\n{done.stdout}{done.stderr}".rstrip()
             )
         return subprocess.CompletedProcess(list(argv), done.returncode, done.stdout, done.stderr)
+
+    def _need_leader(self) -> None:
+        if not Path(f"/proc/{self.leader}").exists():
+            raise LabError(f"lab {self.name} is down\n{self._console_tail(20)}")
 
     def sh(
         self, script: str, *, check: bool = True, timeout: float = 10
@@ -147,16 +163,34 @@ class Lab:
 
     def write(self, path: str, text: str, mode: int = 0o644) -> None:
         """Write a file and its directories, seen from inside: no symlink leads out of the lab."""
-        script = 'mkdir -p -- "$(dirname -- "$1")" && cat >"$1" && chmod -- "$2" "$1"'
-        self.exec("sh", "-c", script, "sh", path, f"{mode:o}", input=text)
+        if root.reaches(path):
+            with self._told(path):
+                root.write(self.leader, path, text.encode(), mode)
+            return
+        self.exec("sh", "-c", 'cat >"$1"', "sh", path, input=text)
 
     def read(self, path: str) -> str:
-        return self.exec("cat", "--", path).stdout
+        """Return a file's text, seen from inside."""
+        if not root.reaches(path):
+            return self.exec("cat", "--", path).stdout
+        with self._told(path):
+            return root.read(self.leader, path).decode(errors="replace")
 
     def exists(self, path: str) -> bool:
         """Tell whether the name exists, be it a dangling symlink."""
-        script = '[ -e "$1" ] || [ -L "$1" ]'
-        return self.exec("sh", "-c", script, "sh", path, check=False).returncode == 0
+        if not root.reaches(path):
+            script = '[ -e "$1" ] || [ -L "$1" ]'
+            return self.exec("sh", "-c", script, "sh", path, check=False).returncode == 0
+        with self._told(path):
+            return root.exists(self.leader, path)
+
+    @contextlib.contextmanager
+    def _told(self, path: str) -> Iterator[None]:
+        self._need_leader()
+        try:
+            yield
+        except OSError as error:
+            raise LabError(f"{path}: {error.strerror or error}") from error
 
     # --- systemd ---
 
@@ -171,6 +205,12 @@ class Lab:
         lines = self.systemctl("show", *wanted, "--", unit).stdout.splitlines()
         return dict(line.split("=", 1) for line in lines if "=" in line)
 
+    def show_each(self, units: Sequence[str], name: str) -> dict[str, str]:
+        """Return one property of each of the units, with one question."""
+        answer = self.systemctl("show", f"--property={name}", "--", *units).stdout
+        values = [line.partition("=")[2] for line in answer.split("\n\n")]
+        return dict(zip(units, (value.strip() for value in values), strict=True))
+
     def state(self, unit: str) -> str:
         """Return the unit's ActiveState."""
         return self.show(unit, "ActiveState")["ActiveState"]
@@ -180,9 +220,14 @@ class Lab:
         self.write(f"/etc/systemd/system/{name}", text)
         self.systemctl("daemon-reload")
 
+    def begin_journal(self) -> None:
+        """Let what the journal has by now be no part of what journal() returns."""
+        self._journal_from = (f"--since=@{time.time():.6f}",)
+
     def journal(self, *arguments: str) -> str:
         """Return the messages of this boot, oldest first; arguments narrow it (`-u`, UNIT)."""
-        return self.exec("journalctl", "-b", "--no-pager", "-o", "cat", *arguments).stdout
+        which = ("-b", *self._journal_from, *arguments)
+        return self.exec("journalctl", "--no-pager", "-o", "cat", *which).stdout
 
     def journal_tail(self, lines: int = 60) -> str:
         """Return the end of the journal, or of the console when the lab is down; never raises."""
@@ -205,12 +250,20 @@ class Lab:
     def host_pids(self, unit: str) -> list[int]:
         """Return the pids, on this host, of every process in the unit's cgroup and below it."""
         found: list[int] = []
-        for directory, _, files in os.walk(self.cgroup):
-            inside = Path(directory).relative_to(self.cgroup).parts
-            if unit in inside and "cgroup.procs" in files:
+        for directory in self._cgroups_of(self.cgroup, unit):
+            for below, _, _ in os.walk(directory):
                 with contextlib.suppress(OSError):
-                    found += map(int, Path(directory, "cgroup.procs").read_text().split())
+                    found += map(int, Path(below, "cgroup.procs").read_text().split())
         return sorted(found)
+
+    def _cgroups_of(self, directory: Path, unit: str) -> Iterator[str]:
+        """Yield the cgroups of that name; only slices have those of units below them."""
+        with contextlib.suppress(OSError), os.scandir(directory) as entries:
+            for entry in entries:
+                if entry.name == unit:
+                    yield entry.path
+                elif entry.name.endswith(".slice") and entry.is_dir():
+                    yield from self._cgroups_of(Path(entry.path), unit)
 
     def pids(self, unit: str) -> list[int]:
         """Return the pids, as the lab itself numbers them, of every process of the unit."""

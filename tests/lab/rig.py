@@ -39,6 +39,10 @@ TimeoutStopSec=infinity
 WantedBy=multi-user.target
 """
 
+# In front of a bash script of a test: `nap` waits 20 ms and starts no process for that. Who asks
+# systemd again and again without it takes a processor from what is tested.
+NAP = "exec {nap}<> <(:); nap() { read -rt 0.02 -u $nap || :; }; "
+
 # A release with the shipped settle of 2 s a unit would make every test of it last 8 s.
 # What the labs' layer was installed with.
 BRISK = {"QT_ESS_SETTLE": "0.1"}
@@ -129,8 +133,7 @@ def wait_latched(lab: Lab, timeout: float = 2) -> None:
 
 def starts(lab: Lab, units: Iterable[str] = TRADING_UNITS) -> dict[str, str]:
     """Return when (us since boot) each unit last started a process; 0: never in this boot."""
-    key = "ExecMainStartTimestampMonotonic"
-    return {unit: lab.show(unit, key)[key] for unit in units}
+    return lab.show_each(list(units), "ExecMainStartTimestampMonotonic")
 
 
 def assert_held(lab: Lab, units: Iterable[str] = TRADING_UNITS) -> None:

@@ -99,6 +99,7 @@ def test_python_is_broken(host: Lab, damage: str) -> None:
 
 @pytest.mark.both_systemds
 @pytest.mark.parametrize("tool", TOOLS)
+@pytest.mark.latch_alone
 def test_dbus_broker_is_dead(host: Lab, tool: str) -> None:
     host.sh(
         "systemctl stop dbus.socket dbus.service; rm -f /run/dbus/system_bus_socket;"
@@ -116,6 +117,7 @@ def test_dbus_broker_is_dead(host: Lab, tool: str) -> None:
 
 @pytest.mark.both_systemds
 @pytest.mark.parametrize("tool", TOOLS)
+@pytest.mark.latch_alone
 def test_pid1_hangs(host: Lab, tool: str) -> None:
     """Trading is ended through the kernel, it is said so, and nothing revives afterwards."""
     before = starts(host, ALL)
@@ -135,6 +137,7 @@ def test_pid1_hangs(host: Lab, tool: str) -> None:
 
 
 @pytest.mark.parametrize("tool", TOOLS)
+@pytest.mark.latch_alone
 def test_clear_and_pid1_hangs_is_not_armed(host: Lab, tool: str) -> None:
     with host.pid1_frozen():
         done = run(host, tool, "status")
@@ -142,6 +145,7 @@ def test_clear_and_pid1_hangs_is_not_armed(host: Lab, tool: str) -> None:
     assert "not answer" in done.stdout
 
 
+@pytest.mark.latch_alone
 def test_touch_while_pid1_hangs_works_when_it_is_back(host: Lab) -> None:
     with host.pid1_frozen():
         touch(host)
@@ -160,6 +164,7 @@ def stop_journal(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("way", ["touch", "bash", "ess", "systemctl"])
+@pytest.mark.latch_alone
 def test_journal_hangs(host: Lab, way: str) -> None:
     ways = {
         "touch": ("touch", "/run/quantum/ESS_ON"),
@@ -184,6 +189,7 @@ def test_journal_hangs(host: Lab, way: str) -> None:
     assert_released(host, ALL)
 
 
+@pytest.mark.latch_alone
 def test_journal_is_dead(host: Lab) -> None:
     host.sh(
         "systemctl mask --runtime systemd-journald.service systemd-journald.socket"
@@ -223,6 +229,7 @@ MORE = {
         for number, more in enumerate([*MORE, *MORE])
     ],
 )
+@pytest.mark.latch_alone
 def test_configuration_and_last_good_one(host: Lab, tool: str, garbage: str, more: str) -> None:
     host.sh(GARBAGE[garbage] + MORE[more])
     done = trip_with(host, tool)
@@ -234,6 +241,7 @@ def test_configuration_and_last_good_one(host: Lab, tool: str, garbage: str, mor
 
 
 @pytest.mark.parametrize("garbage", GARBAGE)
+@pytest.mark.latch_alone
 def test_configuration_is(host: Lab, garbage: str) -> None:
     """The enforcer stops what was accepted last, whatever the file has become."""
     host.sh(GARBAGE[garbage])
@@ -245,6 +253,7 @@ def test_configuration_is(host: Lab, garbage: str) -> None:
     assert ess(host, "activate").returncode == 0
 
 
+@pytest.mark.latch_alone
 def test_our_own_files_are_deleted(host: Lab) -> None:
     """Without the enforcer PID 1 alone still stops what can be stopped, and the gate holds."""
     host.sh(f"rm -rf {LIB}")

@@ -59,7 +59,7 @@ FAULTS: dict[str, Fault] = {
         f"printf '[Service]\\nType=oneshot\\nExecStart=/bin/true\\n' >{UNITS}/nothing.service;"
         " sed -i '/TriggerLimit/d; s/=quantum-ess-trigger/=nothing/; s/=.*ESS_O.*/=\\/root\\/flag/'"
         f" {UNITS}/quantum-ess.path; {RELOAD}; systemctl restart quantum-ess.path; >/root/flag;"
-        " timeout 9 sh -c 'until systemctl is-failed -q quantum-ess.path; do :; done'",
+        " timeout 9 sh -c 'until systemctl is-failed -q quantum-ess.path; do sleep 0.05; done'",
         {"path-failed", "unit-altered"},
         (
             f"rm /root/flag {UNITS}/nothing.service; {INSTALL} --configure >/dev/null ||"

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from tests.lab.lab import Lab
 
+pytestmark = pytest.mark.latch_alone
+
 SEED = 4711
 ATTEMPTS = 1000
 WITNESS = "ExecStartPre=/inside/witness.sh %N before\nExecStart=/inside/witness.sh %N\n"

@@ -36,12 +36,9 @@ from tests.lab.stack import TRADING_UNITS
 if TYPE_CHECKING:
     from tests.lab.lab import Lab
 
+pytestmark = pytest.mark.latch_alone
+
 DAY = 86400
-
-
-@pytest.fixture
-def armed(lab: Lab) -> Lab:
-    return arm(lab)
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,10 @@ from tests.lab.stack import MONITOR_UNITS, TRADING_UNITS, put_monitor_stack
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tests.lab.conftest import ArmLab
+
+pytestmark = pytest.mark.latch_alone
+
 BOT = "stubborn-bot.service"
 ALL = (*TRADING_UNITS, BOT)
 
@@ -45,15 +49,9 @@ def power_cycle(lab: Lab) -> None:
 
 
 @pytest.fixture
-def armed(lab: Lab) -> Lab:
-    return arm(lab)
-
-
-@pytest.fixture
-def stubborn(lab: Lab) -> Lab:
+def stubborn(arm_lab: ArmLab) -> Lab:
     """An armed host with a fifth trading unit that only SIGKILL ends."""
-    lab.put_unit(BOT, STUBBORN)
-    return arm(lab, BOT, settings=BRISK)
+    return arm_lab(units={BOT: STUBBORN})
 
 
 # --- reboot and power ---

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -144,6 +145,30 @@ def test_reboot_and_power_cut_keep_the_disk_and_lose_run(
     assert bare_lab.exists("/var/lib/kept")
     assert not bare_lab.exists("/run/lost")
     assert bare_lab.read("/etc/machine-id") == machine_id
+
+
+def test_leader_is_found_though_others_of_systemd_end_meanwhile(
+    bare_lab: Lab, tmp_path: Path
+) -> None:
+    """A reboot failed, and said nothing, when a child of PID 1 was listed first and was gone."""
+    (tmp_path / "init.scope").mkdir()
+    (tmp_path / "init.scope/cgroup.procs").write_text(f"999999999\n{bare_lab.leader}\n")
+    parts = " ".join(f"{LAB_SH.parent}/lab/{name}.sh" for name in ("common", "machine"))
+    script = f"for part in {parts}; do . $part; done; PAYLOAD={tmp_path}; find_leader; echo $REPLY"
+    done = subprocess.run(["bash", "-ec", script], capture_output=True, text=True, check=True)
+    assert done.stdout == f"{bare_lab.leader}\n"
+
+
+def test_a_late_janitor_does_not_end_the_next_machine(bare_lab: Lab) -> None:
+    janitor = pid_of(bare_lab.name, f"_janitor {bare_lab.name}")
+    os.kill(janitor, signal.SIGSTOP)
+    late = threading.Timer(1, os.kill, (janitor, signal.SIGCONT))
+    late.start()
+    bare_lab.power_cut()
+    bare_lab.boot()
+    late.join()
+    time.sleep(0.5)
+    assert bare_lab.exec("true").returncode == 0
 
 
 def test_deaf_pid1(bare_lab: Lab) -> None:

@@ -25,6 +25,8 @@ from tests.lab import ground as g
 if TYPE_CHECKING:
     from tests.lab.lab import Lab
 
+pytestmark = pytest.mark.latch_alone
+
 POLITE = "machine-polite.service"
 STUBBORN = "machine-stubborn.service"
 TIMED = "machine-timed.service"
@@ -81,7 +83,8 @@ def furnish(lab: Lab) -> None:
     lab.sh("mkdir -p /var/lib/storm")
     put = {
         POLITE: g.service(f"{WITNESS}ExecStart=/usr/bin/sleep infinity\n{g.ALWAYS}"),
-        STUBBORN: g.service(f"{WITNESS}ExecStart={g.STUBBORN}\n{g.ALWAYS}"),
+        # Not latched, it would hold up a reboot for as long as systemd has patience.
+        STUBBORN: g.service(f"{WITNESS}ExecStart={g.STUBBORN}\nTimeoutStopSec=5\n{g.ALWAYS}"),
         TIMED: g.service(f"{WITNESS}ExecStart=/usr/bin/sleep infinity\n"),
         "machine-timed.timer": "[Timer]\nOnActiveSec=0\nAccuracySec=1ms\n",
     }

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from tests.lab.lab import Lab
     from tests.lab.scenarios import Scenario
 
+pytestmark = pytest.mark.latch_alone
+
 TOOLS = {
     "bash": (CONTROLLER, {}),
     "python-systemctl": ("ess", managers.environment("systemctl")),

@@ -11,6 +11,7 @@ import pytest
 from tests.lab.rig import (
     BRISK,
     CONTROLLER,
+    NAP,
     RUN_FLAG,
     RUNNING,
     VAR_FLAG,
@@ -33,7 +34,10 @@ from tests.lab.stack import TRADING_UNITS
 if TYPE_CHECKING:
     import subprocess
 
+    from tests.lab.conftest import ArmLab
     from tests.lab.lab import Lab
+
+pytestmark = pytest.mark.latch_alone
 
 GOVERNOR = "quantum-governor.service"
 ENGINE = "quantum-ai-engine.service"
@@ -41,11 +45,6 @@ APPLY = "quantum-apply-layer.service"
 EXECUTION = "quantum-execution.service"
 ORDER = (GOVERNOR, ENGINE, APPLY, EXECUTION)
 SETTLE_MS = 400
-
-
-@pytest.fixture
-def armed(lab: Lab) -> Lab:
-    return arm(lab, settings=BRISK)
 
 
 def settle(seconds: float) -> dict[str, str]:
@@ -63,7 +62,7 @@ def started_at(lab: Lab, unit: str) -> int:
 
 
 def invocations(lab: Lab) -> dict[str, str]:
-    return {unit: lab.show(unit, "InvocationID")["InvocationID"] for unit in TRADING_UNITS}
+    return lab.show_each(TRADING_UNITS, "InvocationID")
 
 
 def refused(done: subprocess.CompletedProcess[str], *words: str) -> None:
@@ -203,8 +202,8 @@ def test_sockets_timers_and_paths_come_back(lab: Lab) -> None:
         ("[Unit]\nAssertPathExists=/nonexistent", "did not come up"),
     ],
 )
-def test_unit_that_does_not_come_up_latches_again(lab: Lab, flaw: str, why: str) -> None:
-    arm(lab, settings={**settle(1), "QT_ESS_START_TIMEOUT": "2"})
+def test_unit_that_does_not_come_up_latches_again(arm_lab: ArmLab, flaw: str, why: str) -> None:
+    lab = arm_lab(settings={**settle(1), "QT_ESS_START_TIMEOUT": "2"})
     trip(lab)
     drop_in(lab, APPLY, flaw)
     done = ess(lab, "deactivate")
@@ -227,13 +226,13 @@ def test_unit_that_does_not_come_up_latches_again(lab: Lab, flaw: str, why: str)
 
 def after_start_of(unit: str, action: str) -> str:
     """Return a bash script that does `action` once systemd has started the unit."""
-    return f"until systemctl -q is-active {unit}; do :; done; {action}"
+    return f"{NAP}until systemctl -q is-active {unit}; do nap; done; {action}"
 
 
 @pytest.mark.parametrize("unit", ORDER)
 @pytest.mark.parametrize("flag", [RUN_FLAG, VAR_FLAG])
-def test_flag_that_reappears_stops_the_release(lab: Lab, unit: str, flag: str) -> None:
-    arm(lab, settings=settle(0.5))
+def test_flag_that_reappears_stops_the_release(arm_lab: ArmLab, unit: str, flag: str) -> None:
+    lab = arm_lab(settings=settle(0.5))
     trip(lab)
     script = f"({after_start_of(unit, f'touch {flag}')}) & {CONTROLLER} deactivate"
     done = lab.sh(script, check=False, timeout=30)
@@ -277,7 +276,7 @@ def at_the_prompt(lab: Lab, typist: str) -> subprocess.CompletedProcess[str]:
     screen = "/run/screen"
     typing = f"until grep -q Type {screen}; do sleep 0.02; done; {typist}"
     terminal = f"script -qfe -E never -c 'exec {CONTROLLER} deactivate' {screen}"
-    return lab.sh(f"touch {screen}; ({typing}) | {terminal}", check=False, timeout=30)
+    return lab.sh(f": >{screen}; ({typing}) | {terminal}", check=False, timeout=30)
 
 
 @pytest.mark.parametrize("action", [f"touch {RUN_FLAG}", f"{CONTROLLER} activate", "ess activate"])
@@ -356,6 +355,10 @@ def test_terminal_asks_for_the_word_and_a_reason(armed: Lab) -> None:
     trip(armed)
     done = armed.tty(CONTROLLER, "deactivate", typed="release\nfat finger\n", timeout=30)
     assert "Reason: " in done.stdout
+    asked = done.stdout.partition('Type "release"')[0].splitlines()
+    listed = [line.strip() for line in asked if line.strip() in TRADING_UNITS]
+    assert listed[0] == "quantum-governor.service", "the order in which they are started"
+    assert listed[-1] == "quantum-execution.service"
     assert "fat finger" in armed.journal("-t", "quantum-ess")
     assert_released(armed)
 

@@ -14,13 +14,13 @@ from tests.lab.rig import (
     CONTROLLER,
     INSTALL,
     LIB,
+    NAP,
     RUN_FLAG,
     RUNNING,
     SENTRY,
     VAR_FLAG,
     alive,
     any_flag,
-    arm,
     assert_held,
     assert_released,
     configure,
@@ -35,7 +35,10 @@ from tests.lab.rig import (
 from tests.lab.stack import TRADING_UNITS
 
 if TYPE_CHECKING:
+    from tests.lab.conftest import ArmLab
     from tests.lab.lab import Lab
+
+pytestmark = pytest.mark.latch_alone
 
 ORDER = (
     "quantum-governor.service",
@@ -50,14 +53,9 @@ STEPS = {
     "removed one flag": f"[[ ! -e {VAR_FLAG} ]]",
     "removed both flags": f"[[ ! -e {RUN_FLAG} ]]",
     "ended the enforcer": "! systemctl -q is-active quantum-ess-trigger",
-    **{f"started {unit}": f"systemctl -q is-active {unit}" for unit in ORDER},
+    **{f"started {unit}": f"{{ nap; systemctl -q is-active {unit}; }}" for unit in ORDER},
 }
 SOURCE = "/opt/newer"
-
-
-@pytest.fixture
-def armed(lab: Lab) -> Lab:
-    return arm(lab, settings=BRISK)
 
 
 def at_step(lab: Lab, step: str, action: str) -> tuple[int, str]:
@@ -66,6 +64,7 @@ def at_step(lab: Lab, step: str, action: str) -> tuple[int, str]:
     Return its exit code and what it printed.
     """
     script = (
+        f"{NAP}\n"
         f"env --default-signal=INT,TERM,HUP,QUIT,PIPE,TSTP {CONTROLLER} deactivate 2>&1 & pid=$!\n"
         f"until {STEPS[step]}; do kill -0 $pid 2>/dev/null || break; done\n"
         f"{action}\nwait $pid; echo code=$?"
@@ -111,10 +110,10 @@ def test_signal_at_every_step(armed: Lab, step: str, name: str) -> None:
 
 @pytest.mark.both_systemds
 @pytest.mark.parametrize("tool", [CONTROLLER, "ess"])
-def test_ctrl_c_on_a_terminal(lab: Lab, tool: str) -> None:
-    arm(lab, settings={"QT_ESS_SETTLE": "5"})
+def test_ctrl_c_on_a_terminal(arm_lab: ArmLab, tool: str) -> None:
+    lab = arm_lab(settings={"QT_ESS_SETTLE": "5"})
     trip(lab)
-    waiting = f"until {STEPS[f'started {ORDER[0]}']}; do :; done"
+    waiting = f"{NAP}until {STEPS[f'started {ORDER[0]}']}; do :; done"
     terminal = f"script -qe -E never -c 'exec {tool} deactivate' /dev/null"
     script = f"(printf 'release\nsure\n'; {waiting}; printf '\003'; sleep 1) | {terminal}"
     done = lab.sh(script, check=False, timeout=30)
@@ -177,7 +176,7 @@ def test_power_cut_in_the_middle_of_a_release_latches_again(armed: Lab) -> None:
     trip(armed)
     reached = STEPS[f"started {ORDER[1]}"]
     armed.sh(
-        f"{CONTROLLER} deactivate &>/dev/null </dev/null & until {reached}; do :; done; sync",
+        f"{NAP}{CONTROLLER} deactivate &>/dev/null </dev/null & until {reached}; do :; done; sync",
         timeout=30,
     )
     armed.power_cut()
@@ -228,10 +227,11 @@ def test_release_while_pid1_hangs_changes_nothing(armed: Lab) -> None:
 
 
 @pytest.mark.parametrize("step", ["removed both flags", f"started {ORDER[1]}"])
-def test_pid1_that_hangs_in_the_middle_of_a_release(lab: Lab, step: str) -> None:
+def test_pid1_that_hangs_in_the_middle_of_a_release(arm_lab: ArmLab, step: str) -> None:
     """What was started is killed through the kernel, and nothing comes up when PID 1 is back."""
-    arm(lab, settings={**BRISK, "QT_ESS_START_TIMEOUT": "2"})
+    lab = arm_lab(settings={**BRISK, "QT_ESS_START_TIMEOUT": "2"})
     trip(lab)
+    lab.exec("rm", "-f", "/run/freeze")
     freeze = threading.Thread(target=freeze_when, args=(lab, "/run/freeze"))
     freeze.start()
     try:
@@ -268,7 +268,7 @@ def test_upgrade_while_latched_keeps_the_latch(armed: Lab) -> None:
     trip(armed)
     before = starts(armed)
     installer = newer(armed)
-    attempts = "while :; do systemctl start quantum-execution quantum-governor; done"
+    attempts = f"{NAP}while nap; do systemctl start quantum-execution quantum-governor; done"
     script = f"({attempts}) &>/dev/null & {installer} --no-python --no-drill; echo code=$?; kill $!"
     done = armed.exec("bash", "-c", script, timeout=90)
     assert "code=0" in done.stdout, done.stdout + done.stderr

@@ -12,10 +12,9 @@ from tests.lab.asking import MEMBER, NOBODY, OTHER, REQUESTS
 from tests.lab.stack import TRADING_UNITS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.lab.lab import Lab
 
+furnish = asking.furnish
 SECRET = "/run/secret"
 # Not a request: what a member writes into files must not come out where it could do something.
 EVIL = r"x\033[31m\007 \r\n\0 \302\233 \342\200\256 \377 $(touch /pwned) `touch /pwned`"
@@ -48,23 +47,6 @@ KINDS = {
     "control characters in the reason": f"printf 'reason={EVIL}' >x",
     "a release": "printf 'event=release-finished\\nrelease=yes\\n' >ESS_OFF",
 }
-
-
-@pytest.fixture(scope="module")
-def ground() -> Iterator[g.Ground]:
-    ground = g.Ground(asking.furnish)
-    yield ground
-    ground.drop()
-
-
-@pytest.fixture
-def trading(ground: g.Ground, lab_image: str) -> Iterator[Lab]:
-    """A lab in which the four units trade."""
-    lab = ground.lab(lab_image)
-    g.start(lab, *TRADING_UNITS)
-    lab.wait_until(lambda: g.settled(lab, *TRADING_UNITS), what="they trade")
-    yield lab
-    ground.clean(*TRADING_UNITS)
 
 
 @pytest.mark.both_systemds

@@ -39,7 +39,8 @@ def trading(ground: g.Ground, lab_image: str) -> Iterator[Lab]:
 
 @pytest.fixture
 def slow(trading: Lab) -> Iterator[Lab]:
-    """One whose reader takes 4 s to read itself."""
+    """One whose reader takes 4 s to read itself, and is at rest."""
+    trading.wait_until(lambda: trading.state(READER) == "inactive", what="the reader at rest")
     trading.sh(f"cp -a {PART} /root/part; sed -i '1i [[ $1 != request ]] || sleep 4' {PART}")
     yield trading
     trading.sh(f"cp -a /root/part {PART}")

@@ -9,7 +9,7 @@ import pytest
 from tests.lab import asking
 from tests.lab import ground as g
 from tests.lab.asking import BUSY, MEMBER, READER, REQUESTS, WATCHES
-from tests.lab.rig import configure, hunt
+from tests.lab.rig import NAP, configure, hunt
 from tests.lab.stack import TRADING_UNITS
 
 if TYPE_CHECKING:
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from tests.lab.lab import Lab
 
+pytestmark = pytest.mark.latch_alone
+
+furnish = asking.furnish
 SENTRY = "quantum-ess-sentry.timer"
 FIRST = "quantum-governor.service"
 ASK = f"{' '.join(asking.by(MEMBER))} touch {REQUESTS}/x"
@@ -34,26 +37,16 @@ STEPS = {
 RELEASE = {
     "removes flags": "[[ -e /run/quantum-ess/releasing ]]",
     "removed both flags": f"[[ ! -e {g.RUN_FLAG} && ! -e {g.VAR_FLAG} ]]",
-    "started one": f"systemctl -q is-active {FIRST}",
+    "started one": f"{{ nap; systemctl -q is-active {FIRST}; }}",
 }
 PID = f"systemctl show -P MainPID {READER}"
 
 
-@pytest.fixture(scope="module")
-def ground() -> Iterator[g.Ground]:
-    ground = g.Ground(asking.furnish)
-    yield ground
-    ground.drop()
-
-
 @pytest.fixture
-def trading(ground: g.Ground, lab_image: str) -> Iterator[Lab]:
-    """A lab in which the four units trade."""
-    lab = ground.lab(lab_image)
-    g.start(lab, *TRADING_UNITS)
-    yield lab
-    lab.systemctl("start", *WATCHES, SENTRY)
-    ground.clean(*TRADING_UNITS)
+def trading(trading: Lab) -> Iterator[Lab]:
+    """The four units trade; whoever looks at requests does so again afterwards."""
+    yield trading
+    trading.systemctl("start", *WATCHES, SENTRY)
 
 
 @pytest.fixture
@@ -96,7 +89,7 @@ def test_reader_killed_again_and_again(trading: Lab) -> None:
 def test_request_during_a_release_trips(latched: Lab, step: str, tool: str) -> None:
     configure(latched, {"QT_ESS_SETTLE": "3", "QT_ESS_STOP_GRACE": "0.3"})
     script = (
-        f"{tool} deactivate & pid=$!\n"
+        f"{NAP}{tool} deactivate & pid=$!\n"
         f"until {RELEASE[step]}; do kill -0 $pid || break; done; {ASK}; wait $pid"
     )
     done = latched.sh(script, check=False, timeout=40)
@@ -109,9 +102,8 @@ def test_request_during_a_release_trips(latched: Lab, step: str, tool: str) -> N
 def test_release_does_not_depend_on_the_watch_to_see_a_request(latched: Lab, tool: str) -> None:
     configure(latched, {"QT_ESS_SETTLE": "3", "QT_ESS_STOP_GRACE": "0.3"})
     without_watch(latched)
-    script = (
-        f"{tool} deactivate & pid=$!; until {RELEASE['started one']}; do :; done; {ASK}; wait $pid"
-    )
+    started = f"until {RELEASE['started one']}; do :; done"
+    script = f"{NAP}{tool} deactivate & pid=$!; {started}; {ASK}; wait $pid"
     done = latched.sh(script, check=False, timeout=40)
     assert done.returncode == 6, done.stdout + done.stderr
     g.dead(latched, *TRADING_UNITS)

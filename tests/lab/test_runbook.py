@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterator
 
+    from tests.lab.ground import Ground
     from tests.lab.lab import Lab
 
 CONTROLLER = "/usr/local/lib/quantum-ess/ops/ess_controller.sh"
@@ -26,9 +27,8 @@ VENV = "/opt/quantum-ess/venv"
 FLAGS = ("/run/quantum/ESS_ON", "/var/lib/quantum-ess/ESS_ON")
 
 
-@pytest.fixture
-def host(lab: Lab) -> Lab:
-    """A host that trades, is watched and armed, with little patience between unit starts."""
+def furnish(lab: Lab) -> None:
+    """Make it a host that trades, is watched and armed, with little patience in a release."""
     put_trading_stack(lab)
     put_monitor_stack(lab)
     lab.sh("hostname >>/etc/hosts; sed -i '$s/^/127.0.0.1 /' /etc/hosts")
@@ -36,7 +36,21 @@ def host(lab: Lab) -> Lab:
     lab.exec(*CONFIGURE.split(), check=False, timeout=30)
     if findings(lab):
         lab.exec("ess", "drill", timeout=120)
-    return lab
+
+
+@pytest.fixture
+def host(ground: Ground, lab_image: str) -> Iterator[Lab]:
+    """That host; who follows it next finds nothing wrong with it, or gets another."""
+    lab = ground.lab(lab_image)
+    lab.begin_journal()
+    yield lab
+    try:
+        bring_about(lab, "trading")
+        as_before = not findings(lab)
+    except (AssertionError, ValueError):
+        as_before = False
+    if not as_before:
+        ground.drop()
 
 
 def latched(lab: Lab) -> bool:

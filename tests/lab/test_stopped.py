@@ -11,9 +11,12 @@ from tests.lab.hostile import KINDS, Hostile
 from tests.lab.stack import MONITOR_UNITS, TRADING_UNITS, put_monitor_stack, put_trading_stack
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from tests.lab.lab import Lab
+
+# On bookworm each stop has the company of what follows it, which may not hold it up.
+pytestmark = pytest.mark.latch_alone("trixie")
 
 POLITE = "polite.service"
 MONITOR = "monitor.service"
@@ -27,13 +30,6 @@ def furnish(lab: Lab) -> None:
     g.put_units(lab, units)
     g.configure(lab, [POLITE, *(name for kind in KINDS for name in kind.trading)], [MONITOR])
     g.start(lab, MONITOR)
-
-
-@pytest.fixture(scope="module")
-def ground() -> Iterator[g.Ground]:
-    ground = g.Ground(furnish)
-    yield ground
-    ground.drop()
 
 
 @pytest.mark.both_systemds

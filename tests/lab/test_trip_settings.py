@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from tests.lab.lab import Lab
 
+pytestmark = pytest.mark.latch_alone
+
 SAVER = "quantum-saver.service"
 OTHER = "quantum-execution.service"
 # Takes its time over SIGTERM, less than the grace, and leaves a mark when it was given it.
@@ -24,13 +26,6 @@ INSTALLED = "/usr/local/lib/quantum-ess/installed.env"
 def furnish(lab: Lab) -> None:
     g.guard(lab, {SAVER: g.service(f"ExecStart={SAVES}\n{g.ALWAYS}"), OTHER: g.service()})
     lab.exec("cp", CONF, "/root/good.env")
-
-
-@pytest.fixture(scope="module")
-def ground() -> Iterator[g.Ground]:
-    ground = g.Ground(furnish)
-    yield ground
-    ground.drop()
 
 
 @pytest.fixture

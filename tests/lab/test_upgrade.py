@@ -104,7 +104,8 @@ def test_an_old_unit_that_does_not_end_keeps_its_file_and_is_named(host: Lab) ->
 
 
 def test_removing_the_product_stops_what_an_older_version_left(host: Lab) -> None:
-    host.exec(f"{LIB}/ops/install.sh", "--uninstall", timeout=60)
+    done = host.exec(f"{LIB}/ops/install.sh", "--uninstall", timeout=60)
+    assert done.stderr == ""
     assert left(host) == []
     for unit in (WATCHER, PART, TIMER, "quantum-ess.path", "quantum-ess-sentry.timer"):
         assert host.state(unit) == "inactive", unit

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
 import time
 from typing import TYPE_CHECKING
@@ -37,7 +39,8 @@ STOPWATCH = f"""
 now() {{ printf '%s\\n' "${{EPOCHREALTIME/./}}"; }}
 begun=$(now)
 redis-cli XADD quantum:ess:figures '*' name equity value 900 >/dev/null
-until [[ -e {RUN_FLAG} ]]; do :; done
+exec {{nap}}<> <(:)
+until [[ -e {RUN_FLAG} ]]; do read -rt 0.001 -u $nap || :; done
 flag=$(now)
 units=(quantum-ai-engine quantum-execution quantum-apply-layer quantum-governor)
 root=/sys/fs/cgroup; [[ -e $root/cgroup.controllers ]] || root=$root/unified
@@ -124,6 +127,15 @@ def test_a_figure_in_redis_stops_trading(
     assert "limit of" in status
     assert said(watched, "stop asked for: flash-crash") == 1
     assert said(watched, "input equity: 900, heard") >= 1
+    event = await_kind(watched, "request")
+    assert event["through"] == "watcher"
+    assert re.fullmatch(
+        r"flash-crash: value 10, limit 3; equity: 900, heard \d\.\d s ago, dated \d\.\d s ago.*",
+        event["detail"],
+    )
+    assert await_kind(watched, "trip")["activation"] == event["activation"]
+    (last,) = json.loads(watched.exec("ess", "history", "--json").stdout)
+    assert last["detail"] == event["detail"]
     check = watched.exec("ess", "watch", "check", check=False)
     assert check.returncode == 5
     assert "BROKEN  flash-crash" in check.stdout

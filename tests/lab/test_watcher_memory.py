@@ -25,7 +25,7 @@ done"""
 # Waits until it is in the cage.
 CAGED = """[Service]
 ExecStart=
-ExecStart=/bin/bash -c 'until [[ -e /run/caged/$$ ]]; do sleep 0.02; done; \
+ExecStart=/bin/bash -c 'until [[ -e /run/caged/$$$$ ]]; do sleep 0.02; done; \
 exec /opt/quantum-ess/venv/bin/python -I -m ess watch run'
 """
 

@@ -37,6 +37,7 @@ ANSWERS = {
     Phase.ARMED: "Trading is not stopped. The emergency stop is armed",
     Phase.UNWATCHED: "The watcher of the limits is DEAD",
     Phase.WATCHED: "The watcher runs again",
+    Phase.WOULD_TRIP: "trading was NOT STOPPED",
     Phase.DRILL_FAILED: "the drill FAILED",
     Phase.DRILL_PASSED: "The drill passed",
     Phase.TEST: "THIS IS A TEST",

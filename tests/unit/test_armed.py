@@ -25,6 +25,7 @@ from tests.unit.facts import (
     with_part,
     with_unit,
 )
+from tests.unit.test_judge_watch import CASES as WATCHER
 
 if TYPE_CHECKING:
     from ess.manager import Assertion
@@ -378,7 +379,7 @@ def test_instances_are_gated_by_their_template() -> None:
 
 
 def test_every_code_of_the_catalogue_can_be_found() -> None:
-    found = {code for _, code in CASES.values()} | {"systemd-silent"}
+    found = {code for _, code in (CASES | WATCHER).values()} | {"systemd-silent"}
     assert found == set(CATALOGUE)
 
 

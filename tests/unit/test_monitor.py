@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ess.monitor import gather, limits
-from ess.monitor.picture import NOT_YOURS
 from ess.paths import Paths
 from ess.spool import boot
-from ess.watch import places, standing
+from ess.watch import look, places, standing
+from ess.watch.look import NOT_YOURS
 from ess.watch.standing import Standing
 from ess.watch.verdict import Mood, Verdict
 from ess.watch.watcher import moment
@@ -98,7 +98,7 @@ def run(paths: Paths, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def seen(paths: Paths) -> tuple[str, str]:
-    found = gather.watcher(paths, {})
+    found = look.look(paths, {})
     return found.trouble, "judges" if found.judges else "off" if found.is_off else "unknown"
 
 
@@ -232,12 +232,11 @@ def test_what_the_watcher_says(host: Paths) -> None:
     assert seen(host) == ("", "judges")
     judge(host, ago=31.0)
     assert seen(host) == ("", "unknown")
-    assert gather.watcher(host, {}).written == pytest.approx(time.time() - 31.0, abs=1.0)
+    assert look.look(host, {}).written == pytest.approx(time.time() - 31.0, abs=1.0)
 
 
 def test_a_service_that_is_down_does_not_judge(host: Paths) -> None:
-    states = {gather.WATCHER: {"ActiveState": "failed", "SubState": "failed"}}
-    found = gather.watcher(host, states)
+    found = look.look(host, {"ActiveState": "failed", "SubState": "failed"})
     assert (found.judges, found.state) == (False, "failed (failed)")
 
 
@@ -249,8 +248,8 @@ def test_garbage_is_unknown(host: Paths, garbage: str) -> None:
     path.write_text(garbage)
     trouble = "what it wrote is of another boot, or cannot be understood"
     assert seen(host) == (trouble, "unknown")
-    told = limits.lines(gather.watcher(host, {}), time.time(), 80)
-    assert told[0].text.startswith("WATCHER: UNKNOWN: what it wrote is of another boot")
+    told = limits.lines(look.look(host, {}), time.time(), 80)
+    assert told[0].text.startswith("WATCHER: SILENT, what it wrote is of another boot")
 
 
 def test_a_watcher_that_never_spoke_is_unknown(host: Paths) -> None:
@@ -282,7 +281,7 @@ def test_without_root_it_says_what_is_missing(not_root: Paths) -> None:
     assert gather.past(not_root, 3).trouble == (
         "only root may read the audit log; run: sudo ess monitor"
     )
-    found = gather.watcher(not_root, {})
+    found = look.look(not_root, {})
     assert (found.wanted, found.judges, found.is_off) == (None, False, False)
     assert found.trouble == NOT_YOURS
 

@@ -15,9 +15,10 @@ from ess.findings import Finding
 from ess.latch import State
 from ess.monitor import document, layout, screen
 from ess.monitor.layout import Line
-from ess.monitor.picture import NOT_YOURS, Past, Picture, Role, Unit, Watch
+from ess.monitor.picture import Past, Picture, Role, Unit
 from ess.report import Alive, View
 from ess.text import clean
+from ess.watch.look import NOT_YOURS, Watch
 from ess.watch.standing import Standing
 from ess.watch.verdict import Mood, Verdict
 from tests.unit.facts import NOW
@@ -108,7 +109,7 @@ def test_the_worst_is_first() -> None:
     told = [line.split()[0] for line in shown(FINE) if "[" in line]
     assert told == ["BREACH", "BLIND", "LEARNING", "CLOSE", "ok"]
     assert line_of(FINE, "WATCHER") == Line(
-        "WATCHER: running; judged 2 s ago; 1 BREACH; 1 BLIND.", "bad"
+        "WATCHER: watching 3 of 5; BROKEN: health; BLIND: feeds; no figures yet: equity;", "bad"
     )
     assert line_of(replace(FINE, watch=watch(QUIET)), "WATCHER").tone == "good"
 
@@ -120,42 +121,53 @@ def test_full_means_at_the_limit() -> None:
 
 def test_a_dry_run_is_told() -> None:
     dry = line_of(replace(FINE, watch=watch(QUIET, dry_run=True)), "WATCHER")
-    assert dry == Line("WATCHER: DRY RUN, it stops nothing; judged 2 s ago.", "warn")
+    begins = "WATCHER: DRY RUN - it decides, and does not stop trading; watching 1 of 1;"
+    assert dry == Line(begins, "warn")
 
 
+SILENT, DOWN = "WATCHER: SILENT for ", "WATCHER: DOWN "
 STALE = {
-    "old": stale(QUIET),
-    "whatever interval it claims": replace(
-        stale(QUIET), standing=replace(STANDING, interval=1e300, verdicts=(QUIET,), age=31.0)
+    "old": (stale(QUIET), f"{SILENT}12 min - automatic"),
+    "whatever interval it claims": (
+        replace(
+            stale(QUIET), standing=replace(STANDING, interval=1e300, verdicts=(QUIET,), age=31.0)
+        ),
+        SILENT,
     ),
-    "its service has failed": replace(watch(QUIET), state="failed (failed)"),
-    "its service was stopped": replace(watch(QUIET), state="inactive (dead)"),
+    "its service has failed": (
+        replace(watch(QUIET), state="failed (failed)"),
+        f"{DOWN}(failed) - automatic triggers do not work; see: ess doctor.",
+    ),
+    "its service was stopped": (
+        replace(watch(QUIET), state="inactive (dead)"),
+        f"{DOWN}(stopped) - automatic triggers do not work; see: ess doctor.",
+    ),
 }
 
 
-@pytest.mark.parametrize("silent", STALE.values(), ids=STALE.keys())
-def test_what_is_old_is_never_fine(silent: Watch) -> None:
+@pytest.mark.parametrize(("silent", "said"), STALE.values(), ids=STALE.keys())
+def test_what_is_old_is_never_fine(silent: Watch, said: str) -> None:
     picture = replace(FINE, watch=silent)
     told = line_of(picture, "WATCHER")
     assert told.tone == "bad"
-    assert told.text.startswith("WATCHER: UNKNOWN: the watcher says nothing since 2027-01-15")
+    assert told.text.startswith(said)
     one = line_of(picture, "daily-loss")
     assert one.text.startswith("  UNKNOWN  [??????????]   ? %  daily-loss: was ok: ")
     assert line_of(picture, "FEEDS").text == "FEEDS: UNKNOWN; 2 were known"
-    assert "Next: systemctl status quantum-ess-watch" in "\n".join(shown(picture))
+    assert "Next: sudo ess doctor" in "\n".join(shown(picture))
     assert not any(line.startswith("  ok") for line in shown(picture))
 
 
 def test_since_when_it_is_silent() -> None:
     told = " ".join(line.strip() for line in shown(replace(FINE, watch=stale())))
-    assert "the watcher says nothing since 2027-01-15 07:48:00 UTC (12 min)." in told
+    assert "It last said how it stands at 2027-01-15 07:48:00 UTC (12 min ago)." in told
 
 
 @pytest.mark.parametrize(
     ("silent", "said"),
     [
-        (Watch(True), "UNKNOWN: the watcher has said nothing since this host was started"),  # noqa: FBT003
-        (Watch(None, trouble=NOT_YOURS), f"UNKNOWN: {NOT_YOURS}"),
+        (Watch(True), "SILENT, it has said nothing since this host was started"),  # noqa: FBT003
+        (Watch(None, trouble=NOT_YOURS), f"UNKNOWN - {NOT_YOURS}"),
         (Watch(False), "switched off: nothing but people watches the limits."),  # noqa: FBT003
         (replace(stale(), wanted=False), "switched off: nothing but people watches the limits."),
     ],
@@ -256,13 +268,19 @@ def test_json_is_that_of_status_and_more() -> None:
         "state": "active (running)",
     }
     assert found["watcher"] == {
-        "how": "running",
-        "why": "",
+        "how": "watching",
+        "says": "watching 3 of 5; BROKEN: health; BLIND: feeds; no figures yet: equity",
         "enabled": True,
         "unit": "active (running)",
         "dry_run": False,
         "interval": 1.0,
         "age": 2.0,
+        "evaluators": 5,
+        "watching": 3,
+        "learning": ["equity"],
+        "blind": ["feeds"],
+        "broken": ["health"],
+        "sources": None,
     }
     assert [one["mood"] for one in found["evaluators"]] == [
         "breach",
@@ -280,8 +298,9 @@ def test_json_is_that_of_status_and_more() -> None:
 def test_json_never_says_that_what_is_old_is_fine() -> None:
     why = Past((), "only root may read the audit log")
     found = json.loads(document.text(replace(FINE, watch=stale(QUIET), past=why)))
-    assert (found["watcher"]["how"], found["feeds"]) == ("unknown", None)
-    assert found["watcher"]["why"].startswith("the watcher says nothing since")
+    assert (found["watcher"]["how"], found["feeds"]) == ("silent", None)
+    assert found["watcher"]["watching"] is None
+    assert found["watcher"]["says"].startswith("SILENT for 12 min")
     [one] = found["evaluators"]
     assert (one["mood"], one["last_mood"], one["nearness"]) == ("unknown", "quiet", None)
     assert (found["activations"], found["activations_unknown"]) == (None, why.trouble)

@@ -258,6 +258,7 @@ def test_json() -> None:
                 "meaning": STOPPED.meaning,
             }
         ],
+        "watcher": None,
         "exit_code": 4,
     }
     clear = json.loads(report.status_json(View(State.CLEAR, (), NOW), ExitCode.DONE))

@@ -132,3 +132,44 @@ def test_a_file_that_cannot_be_read_is_not_taken_for_switched_off(tmp_path: Path
 
 def test_a_huge_file_is_not_taken_for_switched_off(tmp_path: Path) -> None:
     assert load(tmp_path, "#" * 100_000).unread
+
+
+EXPRESSION = "QT_ESS_EXPRESSION_MARGIN=x > 1\n"
+
+
+@pytest.mark.parametrize(
+    "off",
+    ["", "drawdown", "drawdown, feeds health", "expr:margin", "custom:mine", ",manual,"],
+)
+def test_what_is_there_can_be_switched_off(tmp_path: Path, off: str) -> None:
+    found = load(tmp_path, f"QT_ESS_WATCH_OFF={off}\n{EXPRESSION}")
+    assert found.problems == ()
+    assert found.words("QT_ESS_WATCH_OFF") == off.replace(",", " ").split()
+
+
+@pytest.mark.parametrize(
+    "off",
+    [
+        "drawdwon",
+        "Drawdown",
+        "drawdown feed",
+        "expr:other",
+        "expr:MARGIN",
+        "expr:",
+        "custom:",
+        "all",
+    ],
+)
+def test_a_misspelt_evaluator_is_said_and_switches_nothing_off(tmp_path: Path, off: str) -> None:
+    found = load(tmp_path, f"QT_ESS_ENABLED=true\nQT_ESS_WATCH_OFF={off}\n{EXPRESSION}")
+    (problem,) = found.problems
+    wrong = off.rsplit(maxsplit=1)[-1]
+    assert problem == (
+        f"{tmp_path}/etc/quantum-ess/watch.env:2: QT_ESS_WATCH_OFF: there is no evaluator"
+        f" {wrong}; none is switched off"
+    )
+    assert len(configured(found)) == 9
+
+
+def test_the_names_that_can_be_switched_off_are_those_there_are() -> None:
+    assert {one.name for one in configured(Settings())} == settings.EVALUATORS

@@ -231,6 +231,25 @@ def test_a_trimmed_stream_is_read_on_from_where_it_begins(
     assert ear.cursor > first
 
 
+def test_what_is_trimmed_before_it_is_read_is_told(server: Server, ear: Ear) -> None:
+    add(server, "equity", 1)
+    ear.await_values("equity", 1.0)
+    ear.await_answer()
+    ear.await_answer()
+    pipe = server.client.pipeline(transaction=True)
+    for number in range(300):
+        fields: Any = {"name": "equity", "value": number}
+        pipe.xadd(figures.STREAM, fields, maxlen=100, approximate=False)
+    pipe.execute()
+    ear.await_trouble("entries were removed before they were read")
+    ear.await_answer()
+    # What was read may be trimmed.
+    server.client.xtrim(figures.STREAM, maxlen=1, approximate=False)
+    for _ in range(5):
+        add(server, "equity", 2)
+        ear.await_answer()
+
+
 def test_it_begins_where_it_was_and_hears_nothing_twice(
     server: Server, listen: Callable[..., Ear]
 ) -> None:

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+import pytest
 import trustme
 
 from ess import journal
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    import pytest
-
     from tests.watch.ear import Ear
 
 
@@ -36,30 +35,19 @@ def sources(url: str) -> tuple[RedisSource, RedisKeys]:
     return RedisSource(parse(url), "0-0", 0.1), RedisKeys(parse(url), 0.1)
 
 
-def test_a_failover_is_followed(serve: Callable[..., Server], listen: Callable[..., Ear]) -> None:
-    cluster = Cluster(serve)
-    ear = listen(*sources(cluster.url))
-    say(cluster.master, 1)
-    ear.await_values("equity", 1.0)
-    # The dead one may not have passed on what it was told.
-    cluster.master.client.wait(2, 5000)
-    cluster.master.kill()
-    until(lambda: cluster.new_master() is not None, seconds=40)
-    new = cluster.new_master()
-    assert new
-    say(new, 2)
-    ear.await_values("equity", 1.0, 2.0)
-
-
-def test_a_master_that_hangs_is_left_for_the_new_one(
-    serve: Callable[..., Server], listen: Callable[..., Ear]
+@pytest.mark.parametrize("lose", [Server.kill, Server.stop], ids=["dead", "hung"])
+def test_a_failover_is_followed(
+    serve: Callable[..., Server],
+    listen: Callable[..., Ear],
+    lose: Callable[[Server], None],
 ) -> None:
     cluster = Cluster(serve)
     ear = listen(*sources(cluster.url))
     say(cluster.master, 1)
     ear.await_values("equity", 1.0)
+    # The lost one may not have passed on what it was told.
     cluster.master.client.wait(2, 5000)
-    cluster.master.stop()
+    lose(cluster.master)
     until(lambda: cluster.new_master() is not None, seconds=40)
     new = cluster.new_master()
     assert new

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import statistics
 import time
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ess.watch import figures, places
+from ess.watch import figures, places, would_trip
 from tests.watch.daemon import Daemon, Host
 from tests.watch.ear import until
 
@@ -74,10 +75,15 @@ def test_a_broken_limit_is_asked_for_once_and_at_once(
     took = time.monotonic() - begun
     daemon.await_round()
     (request,) = host.asked()
-    reason, source, _ = request.splitlines()
+    reason, source, _, detail = request.splitlines()
     assert reason.startswith("reason=flash-crash: equity fell by 3.1")
     assert reason.endswith("beyond the limit of 3 %")
     assert source == "source=watcher"
+    assert re.fullmatch(
+        r"detail=flash-crash: value 3\.1, limit 3;"
+        r" equity: 969, heard 0\.\d s ago, dated 0\.\d s ago",
+        detail,
+    )
     assert took < 1
     assert "BROKEN: flash-crash" in daemon.status
     assert oct(next(host.requests.iterdir()).stat().st_mode & 0o777) == "0o600"
@@ -149,6 +155,23 @@ def test_events_of_before_a_kill_count_once(
     assert "4 stop-loss hits within 15 min" in host.asked()[0]
 
 
+BROKEN_DETAIL = """
+from ess.watch import detail
+def line(*_):
+    raise ValueError("a bug")
+detail.line = line
+"""
+
+
+def test_no_stop_fails_for_what_is_to_be_recorded_of_it(
+    start: Callable[..., Daemon], host: Host, server: Server
+) -> None:
+    start(BROKEN_DETAIL)
+    say(server, "manual", "now")
+    until(host.asked)
+    assert host.asked()[0].endswith("detail=not known: ValueError\n")
+
+
 def test_a_dry_run_asks_for_nothing(
     start: Callable[..., Daemon], host: Host, server: Server
 ) -> None:
@@ -159,6 +182,13 @@ def test_a_dry_run_asks_for_nothing(
     assert "DRY RUN" in daemon.status
     daemon.await_round()
     assert host.asked() == []
+    told = Path(places.state(host.paths), would_trip.NAME)
+    (entry,) = json.loads(told.read_text())["entries"]
+    assert (entry["evaluator"], entry["reason"]) == ("manual", "manual request: now")
+    daemon.kill()
+    host.configure(WATCH_REDIS_URL=server.url)
+    start()
+    assert json.loads(told.read_text())["entries"] == []
 
 
 def test_switched_off_it_says_so_and_ends_well(host: Host, tmp_path: Path) -> None:

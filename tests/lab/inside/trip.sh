@@ -5,18 +5,20 @@
 shopt -s globstar nullglob
 flag=$1
 shift
+# As cgroups, which systemd may have to escape.
+units=" $* ${*/#/_} "
 exec {never}<> <(:)
 
 now() { NOW=$((${EPOCHREALTIME/./} / 1000)); }
 
 alive() {
-    local unit file line
-    for unit; do
-        for file in /sys/fs/cgroup/**/{,_}"$unit"/cgroup.events; do
-            while read -r line; do
-                [[ $line != 'populated 1' ]] || return 0
-            done 2>/dev/null <"$file"
-        done
+    local file line unit
+    for file in /sys/fs/cgroup/**/cgroup.events; do
+        unit=${file%/cgroup.events}
+        [[ $units == *" ${unit##*/} "* ]] || continue
+        while read -r line; do
+            [[ $line != 'populated 1' ]] || return 0
+        done 2>/dev/null <"$file"
     done
     return 1
 }
@@ -25,7 +27,7 @@ now
 began=$NOW last=$NOW
 : >"$flag"
 while now && ((NOW - began < 6000 && NOW - last < 300)); do
-    if alive "$@"; then now && last=$NOW; fi
-    read -rt 0.002 -u "$never"
+    if alive; then now && last=$NOW; fi
+    read -rt 0.004 -u "$never"
 done
 printf '%d\n' $((last - began))
