@@ -100,7 +100,7 @@ def test_it_writes_where_the_canary_is_and_stops_it_in_a_dry_run_too(canary: Pat
     assert parts.directory.endswith("/var/lib/quantum-ess/canary/watch")
     assert not parts.dry_run
     Path(canary.requests).mkdir()
-    parts.trip.trip("drawdown: too far", {})
+    parts.trip.trip("drawdown: too far", "")
     assert len(list(Path(canary.requests).iterdir())) == 1
     assert not Path(Paths(canary.root).requests).exists()
 
