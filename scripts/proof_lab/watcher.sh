@@ -61,7 +61,7 @@ watcher_drilled() {
     ((code == $1)) && [[ $OUT == *"$2"* ]] || return 1
     line=${OUT#*"$2"}
     NOTED="${line%%$'\n'*}"
-    NOTED=${NOTED# }
+    NOTED=${NOTED#:} NOTED=${NOTED# }
 }
 
 watcher_deaf() {

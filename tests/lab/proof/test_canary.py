@@ -34,6 +34,7 @@ def test_canary_passes_and_touches_nothing(host: Lab) -> None:
     done = proof(host, "--canary", "--json", "/root/proof.json")
     assert done.returncode == 0, done.stdout
     assert done.stdout.endswith(PASSED)
+    assert done.stderr == ""
     assert "FAIL" not in done.stdout
     assert "\x1b" not in done.stdout
     assert processes(host) == before

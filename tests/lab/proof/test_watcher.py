@@ -65,6 +65,7 @@ def test_a_broken_limit_and_the_watchers_death_stop_the_canary(
     done = proof(host, "--json", "/root/proof.json")
     assert done.returncode == 0, done.stdout
     assert done.stdout.endswith(PASSED)
+    assert done.stderr == ""
     record_property("drill", done.stdout)
     assert 0 < ms(done, REDIS) < 5000
     assert "drawdown 200.00 % (-1000 of a peak of 1000) is beyond the limit of 15 %)" in done.stdout
