@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from tests.lab.lab import Lab
 from tests.lab.stable import Stable
 from tests.lab.stack import TRADING_UNITS
 
+INSTALLED = {"lab", "guarded", "ground", "stable", "survivor"}
 LABS = pytest.StashKey[list[Lab]]()
 
 BootLab = Callable[..., Lab]
@@ -46,12 +48,20 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Make images and layers here, where the time limit of a single test does not count."""
     if session.config.option.collectonly:
         return
+    needed: dict[str, set[str]] = {}
     for item in session.items:
         if isinstance(item, pytest.Function) and "lab_image" in item.fixturenames:
-            image = item.callspec.params["lab_image"]
-            _made(host.ensure_image, image)
-            if {"lab", "guarded", "ground", "stable", "survivor"} & set(item.fixturenames):
-                _made(host.product_layer, image)
+            image = str(item.callspec.params["lab_image"])
+            needed.setdefault(image, set()).update(INSTALLED & set(item.fixturenames))
+    with ThreadPoolExecutor(max_workers=len(host.IMAGES)) as pool:
+        for made in [pool.submit(_make, image, product=bool(of)) for image, of in needed.items()]:
+            made.result()
+
+
+def _make(image: str, *, product: bool) -> None:
+    _made(host.ensure_image, image)
+    if product:
+        _made(host.product_layer, image)
 
 
 def _images_alone(node: pytest.Item | pytest.Module) -> tuple[str, ...]:
