@@ -25,12 +25,14 @@ first_flag() {
 # early_flag: for the reader of requests, the flag before its parts are read, which takes longer than all the rest.
 # Builtins alone. Into EARLY_FLAG its content (see latch_content), when it is we who have set it.
 early_flag() {
-    local id='' at
+    local id='' at found
     EARLY_FLAG=
     ((EUID == 0)) && [[ ! -e /run/quantum/ESS_ON && -d /run/quantum ]] || return 0
-    shopt -s dotglob
-    compgen -G '/run/quantum-ess/requests/*' >/dev/null && read -r id 2>/dev/null </proc/sys/kernel/random/uuid
-    shopt -u dotglob
+    # Not compgen: it is blind to names that begin with a dot.
+    shopt -s nullglob dotglob
+    found=(/run/quantum-ess/requests/*)
+    shopt -u nullglob dotglob
+    ((${#found[@]})) && read -r id 2>/dev/null </proc/sys/kernel/random/uuid
     [[ -n $id ]] || return 0
     TZ=UTC printf -v at '%(%Y-%m-%dT%H:%M:%SZ)T' -1
     printf -v EARLY_FLAG '%s\n' "id=$id" "at=$at" operator=unknown source=request 'reason=asked for without root' category=
