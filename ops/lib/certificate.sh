@@ -30,8 +30,17 @@ certificate_unit() {
     fi
     certificate_signal "$1"
     [[ " ${pids//,/ } " == *" $pid "* ]] || ((pid == 0)) || pids=$pid${pids:+,$pids}
+    certificate_outside "$1"
     CERTIFICATE_LINE="pids=${pids:-unknown} signal=$signal"
     [[ ! $FLAG_MONO =~ ^[0-9]+$ ]] || ((ended < FLAG_MONO)) || CERTIFICATE_LINE+=" ms=$(((ended - FLAG_MONO) / 1000))"
+}
+
+# certificate_outside UNIT: into pids, too, what lived outside its control group, whoever killed it.
+certificate_outside() {
+    local pid
+    for pid in "${!ESCAPED[@]}"; do
+        [[ ${ESCAPED[$pid]#* } != "$1" || ,$pids, == *,$pid,* ]] || pids+=${pids:+,}$pid
+    done
 }
 
 # certificate_signal UNIT: into signal, what ended the main process.

@@ -42,12 +42,14 @@ cgroup_enter() {
 # cgroup_populated DIR: true while any process lives anywhere below; a directory that cannot be read
 # and is still there counts as populated.
 cgroup_populated() {
-    local key value
-    while read -r key value; do
-        [[ $key == populated ]] || continue
-        [[ $value != 0 ]]
-        return
-    done 2>/dev/null <"$1/cgroup.events"
+    local events=''
+    # To its end: of a group that is gone meanwhile bash cannot put back what it has read too much, and takes it for
+    # the first line of the next file it reads.
+    IFS= read -r -d '' events 2>/dev/null <"$1/cgroup.events"
+    case $'\n'$events in
+        *$'\npopulated 0\n'*) return 1 ;;
+        *$'\npopulated '*) return 0 ;;
+    esac
     [[ -d $1 ]]
 }
 

@@ -144,8 +144,9 @@ contain_kill() {
 # contain_note_pids UNIT: into KILLED_PIDS the first of those that are just being killed, for the record.
 contain_note_pids() {
     local pids=''
-    IFS= read -r -d '' -N 200 pids 2>/dev/null <"${CGROUPS[$1]}/cgroup.procs"
-    ((${#pids} < 200)) || pids=${pids%$'\n'*}$'\n'
+    # To its end, as in cgroup_populated.
+    IFS= read -r -d '' pids 2>/dev/null <"${CGROUPS[$1]}/cgroup.procs"
+    ((${#pids} < 200)) || { pids=${pids:0:200} && pids=${pids%$'\n'*}$'\n'; }
     pids=${pids//$'\n'/,}
     KILLED_PIDS[$1]=${pids%,}
 }

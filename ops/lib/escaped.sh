@@ -111,14 +111,13 @@ escaped_lives() {
 
 # escaped_inside UNIT PID: true for a process in the unit's control group or below.
 escaped_inside() {
-    local line
+    local groups=''
     [[ -n ${CGROUPS[$1]:-} ]] || return 1
-    while IFS= read -r line; do
-        [[ $line == 0::* ]] || continue
-        [[ $CG_ROOT${line#0::}/ == "${CGROUPS[$1]}/"* ]]
-        return
-    done 2>/dev/null <"/proc/$2/cgroup"
-    return 1
+    # To its end, as in cgroup_populated.
+    IFS= read -r -d '' groups 2>/dev/null <"/proc/$2/cgroup"
+    groups=$'\n'$groups
+    groups=${groups#*$'\n0::'}
+    [[ $CG_ROOT${groups%%$'\n'*}/ == "${CGROUPS[$1]}/"* ]]
 }
 
 # escaped_children PID: into ESCAPED_PIDS, those of all its threads.
