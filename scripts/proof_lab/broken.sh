@@ -67,7 +67,9 @@ break_disk() {
 
 mend_disk() {
     umount -l "$STATE_DIR"
-    until_ms 10000 test -e "$RUNNING_FILE"
+    # While the enforcer still puts the flag back, a release finds it there again.
+    until_ms 10000 test -e "$RUNNING_FILE" -a -e "$VAR_FLAG"
+    sleep 0.3
 }
 
 break_inodes() {
