@@ -43,7 +43,10 @@ watcher_trips() {
     stopwatch_start
     watcher_figure 100 && stopwatch_down "${TRADING[@]}" || return 1
     ms=$DOWN_MS
-    way_latched && trip_back || return 1
+    way_latched || return 1
+    # Until a round of the watcher has seen the latch: what is released in spite of is what is broken then.
+    pause 2500
+    trip_back || return 1
     MEASURED=$ms
     NOTED="${#TRADING[@]} units dead, released"
 }
