@@ -16,25 +16,9 @@ if TYPE_CHECKING:
 
     from tests.lab.lab import Lab
 
+furnish = asking.furnish
 # The last part the reader reads.
 PART = "/usr/local/lib/quantum-ess/ops/lib/asked.sh"
-
-
-@pytest.fixture(scope="module")
-def ground() -> Iterator[g.Ground]:
-    ground = g.Ground(asking.furnish)
-    yield ground
-    ground.drop()
-
-
-@pytest.fixture
-def trading(ground: g.Ground, lab_image: str) -> Iterator[Lab]:
-    """A lab in which the four units trade."""
-    lab = ground.lab(lab_image)
-    g.start(lab, *TRADING_UNITS)
-    lab.wait_until(lambda: g.settled(lab, *TRADING_UNITS), what="they trade")
-    yield lab
-    ground.clean(*TRADING_UNITS)
 
 
 @pytest.fixture

@@ -21,16 +21,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ess.monitor import gather, limits
-from ess.paths import Paths
 from ess.spool import boot
 from ess.watch import look, places, standing
 from ess.watch.look import NOT_YOURS
 from ess.watch.standing import Standing
 from ess.watch.verdict import Mood, Verdict
 from ess.watch.watcher import moment
+from tests.unit import watch_host
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from ess.paths import Paths
 
 REPOSITORY = Path(__file__).parents[2]
 HARNESS = """
@@ -61,12 +63,7 @@ def host(tmp_path: Path) -> Paths:
 
 
 def made(root: str) -> Paths:
-    paths = Paths(root)
-    config = Path(paths.watch_config)
-    config.parent.mkdir(parents=True)
-    config.write_text("QT_ESS_ENABLED=true\n")
-    config.chmod(0o640)
-    Path(places.state(paths)).mkdir(parents=True)
+    paths = watch_host.made(root)
     judge(paths)
     return paths
 

@@ -21,6 +21,7 @@ from ess.watch.standing import Standing, Trouble
 from ess.watch.watcher import moment
 from tests.checks.test_watch_switch import TEXTS
 from tests.checks.tracked import CHECKOUT
+from tests.unit import watch_host
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -40,17 +41,7 @@ MASKED = OFF | {"LoadState": "masked", "UnitFileState": "masked"}
 
 @pytest.fixture
 def host(tmp_path: Path) -> Paths:
-    return made(str(tmp_path))
-
-
-def made(root: str) -> Paths:
-    paths = Paths(root)
-    config = Path(paths.watch_config)
-    config.parent.mkdir(parents=True)
-    config.write_text("QT_ESS_ENABLED=true\n")
-    config.chmod(0o640)
-    Path(places.state(paths)).mkdir(parents=True)
-    return paths
+    return watch_host.made(str(tmp_path))
 
 
 @pytest.fixture
@@ -59,7 +50,7 @@ def kept() -> Iterator[Paths]:
     # Nobody else gets through the directories of pytest.
     with tempfile.TemporaryDirectory() as root:
         Path(root).chmod(0o755)
-        paths = made(root)
+        paths = watch_host.made(root)
         judge(paths)
         for path in (Path(paths.watch_config), Path(places.state(paths), standing.NAME)):
             path.chmod(0o600)
