@@ -33,6 +33,7 @@ usage: lab.sh COMMAND
         --bind-ro HOST:GUEST       show a host directory, read-only; may be given again
         --network host             share the host's network (default: none but lo)
         --max-seconds N            the lab ends after N s (default 600)
+        --slept N                  a host that was suspended for N s since it booted
         --owner PID                the lab ends when PID does (default: the caller;
                                    a script names itself: --owner $$)
   exec [--stdin|--tty] NAME COMMAND...
@@ -48,7 +49,7 @@ END
 }
 
 parse_options() {
-    image='' layer='' network=private key='' owner='' max_seconds=600 binds=() REST=()
+    image='' layer='' network=private key='' owner='' max_seconds=600 slept=0 binds=() REST=()
     while (($#)) && ((${#REST[@]} < ${POSITIONALS:-3})); do
         case $1 in
             --image) image=${2:?--image needs a value} && shift 2 ;;
@@ -57,6 +58,7 @@ parse_options() {
             --key) key=${2:?--key needs a value} && shift 2 ;;
             --owner) owner=${2:?--owner needs a value} && shift 2 ;;
             --max-seconds) max_seconds=${2:?--max-seconds needs a value} && shift 2 ;;
+            --slept) slept=${2:?--slept needs a value} && shift 2 ;;
             --bind-ro) binds+=("${2:?--bind-ro needs a value}") && shift 2 ;;
             --) shift && break ;;
             -*) die "unknown option $1 (see lab.sh help)" ;;
@@ -70,6 +72,7 @@ parse_options() {
 check_options() {
     [[ $network == host || $network == private ]] || die "--network $network: only host is known"
     [[ $max_seconds =~ ^[0-9]{1,6}$ ]] || die "--max-seconds $max_seconds: give whole seconds"
+    [[ $slept =~ ^[0-9]{1,9}$ ]] || die "--slept $slept: give whole seconds"
     deadline=$((EPOCHSECONDS + max_seconds))
     identify "${owner:-$PPID}" || die "owner ${owner:-$PPID} is not running"
     owner=$REPLY

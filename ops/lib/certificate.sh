@@ -9,8 +9,7 @@ CERTIFICATE_PROPERTIES='ExecMainPID ExecMainCode ExecMainStatus ExecMainExitTime
 certificate_units() {
     local unit
     CERTIFICATE=()
-    [[ -n $FLAG_MONO ]] || snapshot_flag_mono
-    sd_show "$CERTIFICATE_PROPERTIES" "${TRADING[@]}"
+    fell_ask "$CERTIFICATE_PROPERTIES" "${TRADING[@]}"
     for unit in "${UNITS_SEEN[@]}"; do
         certificate_unit "$unit"
         [[ -z $CERTIFICATE_LINE ]] || CERTIFICATE+=("unit=$unit $CERTIFICATE_LINE")

@@ -46,10 +46,9 @@ contain_ask() {
     # Before their parents are gone: those alone tell whose they are.
     escaped_find && escaped_write ''
     contain_stop "${TRADING[@]}"
-    if sd_show "$SNAPSHOT_PROPERTIES" "${TRADING[@]}"; then
+    if snapshot_ask; then
         { escaped_ask; } &
         contain_thaw
-        [[ -n $FLAG_MONO ]] || snapshot_flag_mono
         snapshot_triggers && snapshot_take
     fi
     contain_stop "${TRIGGERS[@]}" "${TRADING[@]}"

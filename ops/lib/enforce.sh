@@ -27,7 +27,7 @@ enforce_trip() {
         contain_now
     fi
     # A flag that is about to be written anew no longer tells when the latch fell.
-    [[ -e $RUN_FLAG && ! -L $RUN_FLAG ]] || snapshot_flag_mono
+    [[ -e $RUN_FLAG && ! -L $RUN_FLAG ]] || fell_find
     latch_mend "$CONTENT"
     config_for_trip
     enforce_begin
@@ -190,7 +190,7 @@ enforce_elapsed() {
 enforce_watch() {
     local last=0
     CONTAIN_DEADLINE=0
-    [[ -n $FLAG_MONO ]] || snapshot_flag_mono
+    [[ -n $FELL_BOOT ]] || fell_find
     while enforce_hold; do
         contain_look
         snapshot_keep

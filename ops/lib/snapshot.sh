@@ -5,55 +5,6 @@
 SNAPSHOT_PROPERTIES='ActiveState MainPID ControlPID InvocationID FreezerState TriggeredBy Slice ActiveExitTimestampMonotonic InactiveEnterTimestampMonotonic InactiveExitTimestampMonotonic'
 SNAPSHOT_AGAIN=1000 # ms between two attempts to write the list
 
-FLAG_MONO=
-
-# snapshot_flag_mono: into FLAG_MONO, when the latch fell in us of the monotonic clock, or "unknown"
-# when that was before this boot. A file's time is that of the last tick, so a stop by hand some ms before
-# the trip counts as the trip's.
-snapshot_flag_mono() {
-    snapshot_moment
-    FLAG_MONO=$((MOMENT_MONO - 1000000))
-    # When somebody set the wall clock back, or the flag is gone already: it fell just now.
-    ! latch_fell || ((MOMENT_US < LATCH_FELL_US)) || FLAG_MONO=$((MOMENT_MONO - MOMENT_US + LATCH_FELL_US))
-    snapshot_before_enforcer
-    snapshot_boot_mono
-    ((FLAG_MONO > BOOT_MONO)) || FLAG_MONO=unknown
-}
-
-# snapshot_before_enforcer: the flag is not younger than the enforcer that it started, whose clock is one of 10 ms;
-# else somebody set the wall clock back, or this is not the first flag.
-snapshot_before_enforcer() {
-    [[ -n ${ENFORCE_CLOCK:-} ]] || return 0
-    ((FLAG_MONO <= ENFORCE_CLOCK * 1000 + 10000)) || FLAG_MONO=$((ENFORCE_CLOCK * 1000 - 1000000))
-}
-
-# snapshot_moment: into MOMENT_US and MOMENT_MONO one moment on both clocks, in us: the one at which the uptime,
-# which has a resolution of 10 ms, goes on. Without a fork; it takes 10 ms, or 100 on a host that puts us aside.
-snapshot_moment() {
-    local up rest last before tries
-    read -r last rest </proc/uptime
-    for ((tries = 0; tries < 4000; tries++)); do
-        before=${EPOCHREALTIME/./}
-        read -r up rest </proc/uptime
-        MOMENT_US=${EPOCHREALTIME/./}
-        [[ $up == "$last" ]] || ((MOMENT_US - before > 500)) || break
-        last=$up
-    done
-    MOMENT_MONO=$((10#${up/./} * 10000))
-}
-
-# snapshot_boot_mono: into BOOT_MONO, when this systemd began, in us of the monotonic clock. That clock
-# begins with the kernel, which a container does not start anew.
-snapshot_boot_mono() {
-    local stat fields
-    BOOT_MONO=0
-    read -r stat </proc/1/stat || return 0
-    # Behind the name, which may contain anything, the 20th field is the start in ticks of 10 ms.
-    read -ra fields < <(printf '%s\n' "${stat##*) }")
-    [[ ${fields[19]:-} =~ ^[0-9]+$ ]] && BOOT_MONO=$((fields[19] * 10000))
-    return 0
-}
-
 # snapshot_ran UNIT: true when the unit ran, or was being started, when the latch fell. Reads UNIT_PROP.
 snapshot_ran() {
     local ended=${UNIT_PROP["$1.ActiveExitTimestampMonotonic"]:-0}
@@ -64,6 +15,12 @@ snapshot_ran() {
     # Never became active in this round: what ended then is the attempt to start it.
     ((ended > began)) || ended=${UNIT_PROP["$1.InactiveEnterTimestampMonotonic"]:-0}
     ((ended > 0 && ended >= FLAG_MONO))
+}
+
+# snapshot_ask: into UNIT_PROP and UNITS_SEEN what systemd knows of the trading units, into FLAG_MONO when the latch
+# fell; false when systemd did not answer.
+snapshot_ask() {
+    fell_ask "$SNAPSHOT_PROPERTIES" "${TRADING[@]}"
 }
 
 # snapshot_triggers: into TRIGGERS what triggers the units in UNITS_SEEN, and into UNIT_PROP what is known
@@ -119,6 +76,6 @@ snapshot_again() {
     if [[ -n ${SNAPSHOT_LIST+x} ]]; then
         snapshot_write "$SNAPSHOT_LIST"
     else
-        sd_show "$SNAPSHOT_PROPERTIES" "${TRADING[@]}" && snapshot_triggers && snapshot_take
+        snapshot_ask && snapshot_triggers && snapshot_take
     fi
 }

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2310 # see lab.sh
-# shellcheck disable=SC2154 # image, layer, network, owner, deadline, binds, key: of parse_options or the lab's conf
+# shellcheck disable=SC2154 # image, layer, network, owner, deadline, slept, binds, key: of parse_options or the lab's conf
 # One running lab. Processes, from the outside in:
 #   keeper   watches the owner, the deadline and the machine
 #   janitor  its child: reads a pipe that ends with the keeper, however that dies, and then clears up
@@ -164,12 +164,15 @@ machine() {
     return "$status"
 }
 
+# A suspended host's uptime goes on, and the clock of what it does stands still.
 start_machine() {
+    local -a clocks=()
+    ((slept == 0)) || clocks=(--time --boottime "$slept")
     mkdir -p "$LAB_CGROUP/machine" "$LAB_CGROUP/nspawn"
     (
         printf 0 >"$LAB_CGROUP/machine/cgroup.procs" || exit
         exec setpriv --pdeathsig KILL unshare --mount --propagation private --pid --fork --kill-child --mount-proc \
-            bash "$LAB_SH" _machine "$1" {never}>&- {life}>&-
+            ${clocks[@]+"${clocks[@]}"} bash "$LAB_SH" _machine "$1" {never}>&- {life}>&-
     ) &
 }
 
@@ -260,7 +263,7 @@ create_lab() {
     making=$(mktemp -d "$LAB_DIR/labs/.making-XXXXXX")
     mkdir "$making"/{upper,work,root}
     chmod 0755 "$making" "$making/upper"
-    printf '%s=%q\n' image "$image" layer "$layer" network "$network" owner "$owner" deadline "$deadline" >"$making/conf"
+    printf '%s=%q\n' image "$image" layer "$layer" network "$network" owner "$owner" deadline "$deadline" slept "$slept" >"$making/conf"
     printf 'binds=(%s)\n' "${binds[*]@Q}" >>"$making/conf"
     mv -nT "$making" "$LAB" 2>/dev/null
     [[ ! -e $making ]] || die "lab $name exists: lab.sh down $name first"
