@@ -276,7 +276,18 @@ enforce_released() {
 # went, then or right afterwards. Anything slower, and a directory that was emptied or replaced, is an accident and
 # no decision.
 enforce_removed_by_hand() {
-    enforce_flags_went && pause "$ENFORCE_NO_MORE" && ! latch_is_set && enforce_flags_went
+    enforce_flags_went && enforce_linger && ! latch_is_set && enforce_flags_went
+}
+
+# enforce_linger: wait ENFORCE_NO_MORE. Nobody has decided anything yet, and the gate is open: what starts is killed.
+enforce_linger() {
+    local until
+    clock_ms
+    until=$((NOW_MS + ENFORCE_NO_MORE))
+    while ((NOW_MS < until)); do
+        contain_look
+        pause "$CONTAIN_POLL"
+    done
 }
 
 enforce_flags_went() {
