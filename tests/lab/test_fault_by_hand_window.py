@@ -1,7 +1,7 @@
 """Both flags gone at once: while the enforcer waits to see whether that was a person, it kills.
 
-It takes 200 ms to tell a person's act from an accident. In these no flag is there, the gate is open,
-and what was started lived until the accident was known to be one.
+It takes 200 ms to tell a person's act from an accident. In these no flag is there, the gate is
+open, and what was started lived until the accident was known to be one.
 """
 
 from __future__ import annotations
