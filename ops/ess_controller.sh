@@ -46,7 +46,7 @@ early_flag() {
 load() {
     local here=${BASH_SOURCE[0]} part rest=(activate ask release restart request asked sentry status)
     case $1 in
-        enforce) rest=() ;;
+        enforce) rest=(byhand) ;;
         activate) rest=(activate ask) ;;
         request) rest=(request asked) ;;
         sentry) rest=(sentry) ;;

@@ -3,12 +3,10 @@
 # started is the trip; a flag that is already gone again (a unit with RuntimeDirectory=quantum takes
 # /run/quantum with it) changes nothing.
 
-ENFORCE_WATCH=50        # ms between looks while the latch holds
-ENFORCE_PROOF=50        # ms the trading groups must be empty before we say so
-ENFORCE_LOG_EVERY=1000  # ms between two journal lines about the same thing
-ENFORCE_GRACE_MAX=1500  # ms, the longest grace a configuration can give
-ENFORCE_BY_HAND=5000000 # ns between two removals that count as one act of one person
-ENFORCE_NO_MORE=200     # ms in which nothing else goes, or it was an accident
+ENFORCE_WATCH=50       # ms between looks while the latch holds
+ENFORCE_PROOF=50       # ms the trading groups must be empty before we say so
+ENFORCE_LOG_EVERY=1000 # ms between two journal lines about the same thing
+ENFORCE_GRACE_MAX=1500 # ms, the longest grace a configuration can give
 
 enforce() {
     trap '' HUP
@@ -157,15 +155,6 @@ enforce_activation() {
     [[ $ACTIVATION =~ ^[0-9A-Za-z-]{1,64}$ ]] || ACTIVATION=''
 }
 
-# enforce_tell_by_hand: who removes the flags himself says neither who he is nor why. With us ends the process that
-# writes it down, so it gets a second, which a hung disk does not make longer.
-enforce_tell_by_hand() {
-    local left=20
-    enforce_activation
-    spool_event release-finished "$ACTIVATION" operator=unknown 'reason=both flags were removed by hand'
-    while ((left--)) && kill -0 "$!" 2>/dev/null; do pause 50; done
-}
-
 # enforce_unproved: true until the groups were empty for ENFORCE_PROOF. One look is no proof: between a
 # killed ExecStop= and the ExecStopPost= that PID 1 starts next, there is nobody. Nor are they one before systemd has
 # told of main processes outside. Uses empty_since.
@@ -236,12 +225,9 @@ enforce_hold() {
         return
     fi
     # The same command may be about to remove the other one.
-    [[ -z $both ]] || ! latch_is_set || pause $((ENFORCE_BY_HAND / 1000000))
-    if [[ -n $both ]] && ! latch_is_set && enforce_removed_by_hand; then
-        journal 1 '=== latch removed by hand: both flags were deleted at once. Trading stays down until started. ===' \
-            EVENT=release-finished
-        rm -f -- "$RUNNING_FILE"
-        enforce_tell_by_hand
+    [[ -z $both ]] || ! latch_is_set || pause $((BYHAND_ONE_ACT / 1000000))
+    if [[ -n $both ]] && ! latch_is_set && byhand_decided; then
+        byhand_done
         return 1
     fi
     enforce_mend
@@ -270,31 +256,4 @@ enforce_release_running() {
 # enforce_released: both flags are gone and it was a release that removed them.
 enforce_released() {
     ! latch_is_set && enforce_release_running
-}
-
-# enforce_removed_by_hand: both directories changed within one command's time, and nothing but the flags
-# went, then or right afterwards. Anything slower, and a directory that was emptied or replaced, is an accident and
-# no decision.
-enforce_removed_by_hand() {
-    enforce_flags_went && enforce_linger && ! latch_is_set && enforce_flags_went
-}
-
-# enforce_linger: wait ENFORCE_NO_MORE. Nobody has decided anything yet, and the gate is open: what starts is killed.
-enforce_linger() {
-    local until
-    clock_ms
-    until=$((NOW_MS + ENFORCE_NO_MORE))
-    while ((NOW_MS < until)); do
-        contain_look
-        pause "$CONTAIN_POLL"
-    done
-}
-
-enforce_flags_went() {
-    local run var
-    [[ -d $RUN_DIR && ! -L $RUN_DIR && -e $RUNNING_FILE ]] || return 1
-    run=$(stat -c %.9Y -- "$RUN_DIR" 2>/dev/null) || return 1
-    var=$(stat -c %.9Y -- "$STATE_DIR" 2>/dev/null) || return 1
-    run=${run/./} var=${var/./}
-    ((run - var <= ENFORCE_BY_HAND && var - run <= ENFORCE_BY_HAND))
 }
