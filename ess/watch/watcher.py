@@ -115,6 +115,7 @@ class Watcher:
     def take(self, samples: Sequence[Sample], cursor: str) -> None:
         """Judge what was heard, at once. Raises EssError when a stop cannot be asked for."""
         now = moment(self._boot)
+        self._settle(now)
         verdicts: dict[str, Verdict] = {}
         for sample in samples:
             for verdict in self._parts.judge.hear(sample, now):
@@ -128,6 +129,7 @@ class Watcher:
     def _round(self) -> tuple[Verdict, ...]:
         """Judge everything once, and write down how it stands."""
         now = moment(self._boot)
+        self._settle(now)
         self._write("the baselines", lambda: self._measure_anew(now))
         verdicts = self._parts.judge.judge(now)
         self._decide(verdicts, self._latch.look(), now)
@@ -136,6 +138,20 @@ class Watcher:
         self._write("how it stands", lambda: self._tell(verdicts, now))
         self._write("the baselines", lambda: self._parts.memory.keep(now))
         return verdicts
+
+    def _settle(self, now: Now) -> None:
+        """Take note of a release that came before anybody looked at the latch it was of.
+
+        Before anything new is judged: only what was asked for has been released.
+        """
+        parts = self._parts
+        # The look comes last, everywhere: what the traces tell was before it.
+        if not parts.trip.was_latched() or self._latch.look() is not State.CLEAR:
+            return
+        parts.trip.settle()
+        parts.latched()
+        parts.rearm.released(now)
+        self._write("the baselines", lambda: parts.memory.keep_now(now))
 
     def _decide(self, verdicts: Iterable[Verdict], state: State, now: Now) -> None:
         decision = self._parts.rearm.decide(verdicts, state, now)
