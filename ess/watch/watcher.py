@@ -45,7 +45,7 @@ class Parts:
 
     `latched` is called while the latch is on, `cursor` with how far a source has been judged,
     `reports` with what each source reports into; `feeds` returns the age of each feed (s).
-    `interval`, `pause`: s.
+    `interval`, `pause`: s; `edition`: of the settings.
     """
 
     judge: Judge
@@ -61,6 +61,7 @@ class Parts:
     cursor: Callable[[str], None]
     feeds: Callable[[Now], Mapping[str, float]]
     reports: Callable[[Sequence[Report]], None]
+    edition: str
 
 
 def moment(boot_id: str) -> Now:
@@ -180,7 +181,13 @@ class Watcher:
         sources = dict.fromkeys((one.name for one in parts.sources), Trouble())
         sources |= {one.name: Trouble(one.trouble, one.lasts) for one in self._reports}
         told = Standing(
-            parts.interval, parts.pause, parts.dry_run, verdicts, feeds, sources=sources
+            parts.interval,
+            parts.pause,
+            parts.dry_run,
+            verdicts,
+            feeds,
+            sources=sources,
+            edition=parts.edition,
         )
         standing.write(parts.directory, told, now)
 
