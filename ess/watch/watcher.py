@@ -157,6 +157,7 @@ class Watcher:
     def _decide(self, verdicts: Iterable[Verdict], state: State, now: Now) -> None:
         decision = self._parts.rearm.decide(verdicts, state, now)
         if state is State.LATCHED:
+            self._parts.trip.settle()
             self._parts.latched()
         if decision is None:
             return

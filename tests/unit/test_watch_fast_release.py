@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ess import bounded
 from ess.paths import Paths
 from ess.watch import places, rearm
 from ess.watch import settings as configured
@@ -213,6 +214,15 @@ def test_while_the_flag_on_disk_is_there_nobody_has_released(host: Host) -> None
     var.unlink()
     assert not host.equity(WORSE)
     assert host.equity(WORSE - 5)
+
+
+def test_while_it_is_latched_figures_cost_no_child(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tripped(host)
+    host.equity(BROKEN)
+    monkeypatch.setattr(bounded, "call", None)
+    assert not host.equity(WORSE)
 
 
 def test_what_is_accepted_is_known_after_a_restart(host: Host) -> None:
