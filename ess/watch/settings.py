@@ -104,7 +104,7 @@ class Settings:
     values: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULTS), repr=False)
     problems: tuple[str, ...] = ()
     unread: bool = False
-    edition: str = ""
+    edition: str = field(default="", compare=False)
 
     def text(self, key: str) -> str:
         """Return the value of `key`."""

@@ -26,7 +26,7 @@ def load(root: Path, text: str | bytes, mode: int = 0o640) -> Settings:
 
 
 def test_without_a_file_everything_has_its_default(tmp_path: Path) -> None:
-    assert settings.load(Paths(str(tmp_path))) == Settings(edition="missing")
+    assert settings.load(Paths(str(tmp_path))) == Settings()
 
 
 def test_values_are_taken(tmp_path: Path) -> None:
