@@ -113,6 +113,7 @@ CATALOGUE: dict[str, tuple[Severity, str]] = {
     "watcher-silent": (_W, "It is not known whether any limit is watched."),
     "watcher-deaf": (_W, "What has no figures is not watched, and stops nothing by itself."),
     "watcher-dry-run": (_W, "A broken limit does not stop trading."),
+    "watcher-outdated": (_W, "What was changed in its settings counts after a restart of it."),
     "watcher-disabled": (_W, "After the next boot no limit is watched."),
     "watcher-without-dead-man": (_W, "When the watcher dies or hangs, trading goes on unwatched."),
     "watch-misconfigured": (_W, "The limit may be laxer than was meant: its default counts."),

@@ -92,6 +92,9 @@ def _unknown(watch: Watch) -> str:
 def _judges(watch: Watch, standing: Standing, paths: Paths) -> Iterator[Finding]:
     unit, file = paths.watch_unit, paths.watch_config
     restart = f"sudo systemctl restart {unit}"
+    if watch.outdated:
+        message = f"{file} was changed since it was started"
+        yield Finding("watcher-outdated", unit, message, restart)
     if standing.dry_run:
         fix = f"set QT_ESS_DRY_RUN=false in {file}; {restart}"
         yield Finding("watcher-dry-run", unit, "decides and alerts, and stops nothing", fix)

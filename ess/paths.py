@@ -39,10 +39,12 @@ class Paths:
         # Trading processes that it found outside their units' cgroups.
         self.escaped = f"{self.runtime_dir}/escaped"
         self.cut_dir = f"{self.runtime_dir}/cut"
-        # Where who is not root asks for a stop; what the reader is at; who asked for this one.
+        # Where who is not root asks for a stop; what the reader is at; who asked for this one; and
+        # what the reader writes anew with all that it takes.
         self.requests = f"{self.runtime_dir}/requests"
         self.request_busy = f"{self.runtime_dir}/request.busy"
         self.request_note = f"{self.runtime_dir}/request"
+        self.request_told = f"{self.runtime_dir}/request.told"
 
     def _place_records(self, own_run: str, own_state: str) -> None:
         # Where events wait for the aftermath; the second when the disk takes nothing.

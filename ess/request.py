@@ -10,7 +10,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from ess import durable
+from ess import durable, latch
 from ess.errors import EssError, ManagerError
 from ess.exits import ExitCode
 from ess.text import clean
@@ -53,6 +53,29 @@ def drop(paths: Paths, reason: str, source: str, category: str = "", *, detail: 
         what = f"the stop could not be asked for: {paths.requests}: {error.strerror}"
         raise RequestError(what, "run: sudo ess activate") from error
     return path
+
+
+def traces(paths: Paths) -> tuple[int, tuple[int, ...]]:
+    """Return what changes when the reader takes requests, and what does when the latch is set."""
+    try:
+        told = os.lstat(paths.request_told).st_mtime_ns
+    except OSError:
+        told = 0
+    return told, latch.asked(paths)
+
+
+def was_latched(paths: Paths, path: str, before: tuple[int, tuple[int, ...]]) -> bool:
+    """Tell whether the latch was on after the request `path`; that says nothing of now.
+
+    `before`: the traces of before it was dropped. False in any doubt, as for a request that
+    somebody else has removed. Raises nothing.
+    """
+    # In this order: the reader leaves its mark before it removes a request, and takes that away
+    # when the latch was seen to be on afterwards.
+    for left in (path, paths.request_busy):
+        if latch.probe(left) is not latch.State.CLEAR:
+            return False
+    return all(was != is_now for was, is_now in zip(before, traces(paths), strict=True))
 
 
 def waits(paths: Paths) -> bool:

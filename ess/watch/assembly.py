@@ -109,6 +109,7 @@ def assemble(
         cursor=lambda cursor: setattr(reading, "cursor", cursor),
         feeds=lambda moment: feeds[0].ages(moment) if feeds else {},
         reports=lambda reports: _follow(reading, reports),
+        edition=settings.edition,
     )
     return Assembly(parts, reading, problems)
 

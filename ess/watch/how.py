@@ -24,6 +24,7 @@ _UNITS = ((86400, "days"), (3600, "h"), (60, "min"))
 _LONGEST = 1e6
 _DEAF = "automatic triggers do not work"
 _DOCTOR = "see: ess doctor"
+_OUTDATED = "OUTDATED - watch.env was changed since: sudo systemctl restart quantum-ess-watch"
 
 
 class How(Enum):
@@ -78,7 +79,7 @@ def line(watch: Watch, now: float) -> Line:
             said = f"{_silent(watch, now)} - automatic triggers may not work; {_DOCTOR}"
             return Line(said, "bad")
         case found:
-            return _running(found, watch.standing) if watch.standing else Line("", "")
+            return _running(found, watch, watch.standing) if watch.standing else Line("", "")
 
 
 def unheard(watch: Watch, now: float) -> str:
@@ -100,6 +101,7 @@ def record(watch: Watch, now: float) -> dict[str, object]:
         "enabled": watch.wanted,
         "unit": watch.state,
         "dry_run": last.dry_run if last else None,
+        "outdated": watch.outdated if found else None,
         "interval": last.interval if last else None,
         "age": round(last.age, 3) if last else None,
         "evaluators": len(found.evaluators) if found else None,
@@ -139,7 +141,7 @@ def _judging(standing: Standing) -> How:
     return How.DRY_RUN if standing.dry_run else How.WATCHING
 
 
-def _running(found: How, standing: Standing) -> Line:
+def _running(found: How, watch: Watch, standing: Standing) -> Line:
     words = []
     if found is How.DEAF:
         what = "no source is configured" if standing.sources == {} else "no figures reach it"
@@ -151,6 +153,7 @@ def _running(found: How, standing: Standing) -> Line:
     troubles = [
         f"{name}: {clean(one.what, _WHAT).rstrip('.')}" for name, one in standing.troubles.items()
     ]
+    words += [_OUTDATED] if watch.outdated else []
     words += [f"IN TROUBLE - {listed(troubles, _TROUBLES)}"] if troubles else []
     words.append(f"watching {standing.watching} of {len(standing.evaluators)}")
     for what, names in (
@@ -160,7 +163,8 @@ def _running(found: How, standing: Standing) -> Line:
     ):
         words += [f"{what}: {listed(names)}"] if names else []
     bad = found in (How.DEAF, How.IMPAIRED) or standing.broken or standing.blind
-    tone = "bad" if bad else "warn" if standing.dry_run or standing.learning else "good"
+    doubtful = standing.dry_run or standing.learning or watch.outdated
+    tone = "bad" if bad else "warn" if doubtful else "good"
     return Line("; ".join(words), tone)
 
 

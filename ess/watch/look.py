@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ess import bounded, keyfile, regular, text
 from ess.watch import places, switch
+from ess.watch.edition import edition
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +38,8 @@ class Watch:
     service, "" when it says nothing; `standing`: what it wrote last; `written`: when that was, s
     since the epoch, None when never; `trouble`: why there is no standing; `problems`: of its
     settings, a line each; `hidden`: the settings may not be read; `since`: for how long (s) the
-    service has been in its state, None when that is not known.
+    service has been in its state, None when that is not known; `edition`: of the settings that are
+    there now, "" when that is not known.
     """
 
     wanted: bool | None
@@ -48,6 +50,13 @@ class Watch:
     problems: tuple[str, ...] = ()
     hidden: bool = False
     since: float | None = None
+    edition: str = ""
+
+    @property
+    def outdated(self) -> bool | None:
+        """Tell whether it runs with other settings than those there now, None when not known."""
+        runs_with = self.standing.edition if self.standing and self.judges else ""
+        return runs_with != self.edition if runs_with and self.edition else None
 
     @property
     def judges(self) -> bool:
@@ -74,9 +83,16 @@ def look(paths: Paths, unit: Mapping[str, str]) -> Watch:
     if wanted is False and (not state or state.partition(" ")[0] in _DOWN):
         return Watch(wanted=False, state=state)
     found, written, trouble = _stood(paths)
-    since = _since(unit)
     return Watch(
-        wanted, state, found, written, trouble, _problems(paths, hidden=hidden), hidden, since
+        wanted,
+        state,
+        found,
+        written,
+        trouble,
+        _problems(paths, hidden=hidden),
+        hidden,
+        _since(unit),
+        edition(paths),
     )
 
 

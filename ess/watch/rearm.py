@@ -49,6 +49,8 @@ class Rearm:
         self._accepted: dict[str, Verdict] = {}
         self._rehearsed: set[str] = set()
         self._asked: dict[str, tuple[float, Verdict]] = {}
+        # Of that, what has been broken ever since, as it was when it was asked for last.
+        self._open: dict[str, Verdict] = {}
 
     def decide(self, verdicts: Iterable[Verdict], latch: State, now: Now) -> Trip | None:
         """Return the trip to ask for now, None when there is no reason to.
@@ -66,7 +68,19 @@ class Rearm:
         due = tuple(verdict for verdict in verdicts if self._is_due(verdict, now))
         for verdict in due:
             self._asked[verdict.evaluator] = (now.boottime, verdict)
+            self._open[verdict.evaluator] = verdict
         return _trip(due, now) if due else None
+
+    def released(self, now: Now) -> None:
+        """Count what was asked for, and is still broken, as released in spite of.
+
+        For a latch that was on since it was asked for and is off again, without that decide() was
+        told. What it was at the release is not known, so it counts as it was when asked for.
+        """
+        self._accepted |= self._open
+        self._open.clear()
+        self._asked.clear()
+        self._latched, self._released = False, now.boottime
 
     def accept(self, verdicts: Iterable[Verdict], now: Now) -> None:
         """Count these as if a person had released in spite of them: a dry run trips nothing."""
@@ -118,6 +132,9 @@ class Rearm:
         self._asked.clear()
         # What a person releases in spite of from now on is no rehearsal.
         self._rehearsed.clear()
+        # Also when only others are judged while it is on.
+        self._accepted |= self._open
+        self._open.clear()
         for verdict in verdicts:
             if verdict.trips:
                 self._accepted[verdict.evaluator] = verdict
@@ -127,6 +144,7 @@ class Rearm:
     def _is_due(self, verdict: Verdict, now: Now) -> bool:
         name = verdict.evaluator
         if not verdict.trips:
+            self._open.pop(name, None)
             if verdict.nearness <= _OVER:
                 self._accepted.pop(name, None)
             return False

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from ess.mirror.server import RefusedError, spoken
+from ess.aftermath.channel import DeliveryError
+from ess.mirror.server import RefusedError, reached, spoken
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import redis
 
     from ess.mirror.address import Address
     from ess.watch.source import Report
@@ -28,6 +31,19 @@ class Answers:
     def __init__(self, address: Address) -> None:
         self._address = address
         self._wrong: dict[str, str] = {}
+
+    def served(self, work: Callable[[redis.Redis], None], report: Report) -> bool:
+        """Have `work` done with a client; tell whether Redis was there all the time.
+
+        That it was not is reported.
+        """
+        try:
+            with reached(self._address) as client:
+                work(client)
+        except DeliveryError as error:
+            report.wrong(str(error))
+            return False
+        return True
 
     def asked(self, key: str, ask: Callable[[], object], nothing: T) -> T:
         """Return the answer; `nothing` when Redis refuses it, because of what lies at `key`."""

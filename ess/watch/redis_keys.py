@@ -10,8 +10,6 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-from ess.aftermath.channel import DeliveryError
-from ess.mirror.server import reached
 from ess.watch import figures
 from ess.watch.redis_answers import AWAY, RENEWED, Answers, text
 from ess.watch.redis_news import News
@@ -57,24 +55,17 @@ class RedisKeys:
     def run(self, deliver: Deliver, report: Report) -> None:
         """Deliver what is set, for ever; no answer of Redis ends it, nor do news that stay away."""
         with News(self._address, self._keys) as news:
+            follow = partial(self._follow, news, deliver, report)
             while True:
-                try:
-                    with reached(self._address) as client:
-                        self._follow(client, news, deliver, report)
-                except DeliveryError as error:
-                    report.wrong(str(error))
+                if not self._answers.served(follow, report):
                     time.sleep(AWAY)
 
     def once(self, deliver: Deliver, report: Report) -> None:
         """Deliver what is there now."""
-        try:
-            with reached(self._address) as client:
-                self._read(client, self._keys, deliver)
-                self._answers.tell(report)
-        except DeliveryError as error:
-            report.wrong(str(error))
+        if self._answers.served(partial(self._read, self._keys, deliver), report):
+            self._answers.tell(report)
 
-    def _follow(self, client: redis.Redis, news: News, deliver: Deliver, report: Report) -> None:
+    def _follow(self, news: News, deliver: Deliver, report: Report, client: redis.Redis) -> None:
         """Return when it is to be looked where the master is."""
         begun = heard_now()
         due = 0.0
@@ -82,10 +73,10 @@ class RedisKeys:
             if heard_now() >= due:
                 due = heard_now() + self._interval
                 self._told.clear()
-                self._read(client, self._keys, deliver)
+                self._read(self._keys, deliver, client)
                 self._answers.tell(report)
             else:
-                self._read(client, self._await(news, due), deliver)
+                self._read(self._await(news, due), deliver, client)
 
     def _await(self, news: News, due: float) -> list[str]:
         """Return the keys that were written to; none when nobody tells of any until `due`."""
@@ -98,7 +89,7 @@ class RedisKeys:
         self._told.difference_update(ready)
         return ready
 
-    def _read(self, client: redis.Redis, keys: Collection[str], deliver: Deliver) -> None:
+    def _read(self, keys: Collection[str], deliver: Deliver, client: redis.Redis) -> None:
         """Deliver what is new at these keys; what is read first does not wait for the others."""
         for key in keys:
             begun = heard_now()

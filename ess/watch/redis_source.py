@@ -9,8 +9,6 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-from ess.aftermath.channel import DeliveryError
-from ess.mirror.server import reached
 from ess.watch import figures
 from ess.watch.redis_answers import AWAY, RENEWED, Answers, text
 from ess.watch.source import heard_now
@@ -46,25 +44,21 @@ class RedisSource:
 
     def run(self, deliver: Deliver, report: Report) -> None:
         """Deliver what is written, for ever; no answer of Redis ends it."""
+        follow = partial(self._follow, deliver, report)
         while True:
-            try:
-                with reached(self._address) as client:
-                    self._follow(client, deliver, report)
-            except DeliveryError as error:
-                report.wrong(str(error))
+            if not self._answers.served(follow, report):
                 time.sleep(AWAY)
 
     def once(self, deliver: Deliver, report: Report) -> None:
         """Deliver what is there now."""
-        try:
-            with reached(self._address) as client:
-                while self._stream(client, deliver, None):
-                    pass
-                self._answers.tell(report)
-        except DeliveryError as error:
-            report.wrong(str(error))
+        if self._answers.served(partial(self._read, deliver), report):
+            self._answers.tell(report)
 
-    def _follow(self, client: redis.Redis, deliver: Deliver, report: Report) -> None:
+    def _read(self, deliver: Deliver, client: redis.Redis) -> None:
+        while self._stream(client, deliver, None):
+            pass
+
+    def _follow(self, deliver: Deliver, report: Report, client: redis.Redis) -> None:
         """Return when it is to be looked where the master is."""
         begun = heard_now()
         due = 0.0

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from ess import keyfile, regular
 from ess.text import clean
 from ess.watch import expression
+from ess.watch.edition import edition
 from ess.watch.switch import NO, YES
 
 if TYPE_CHECKING:
@@ -96,12 +97,14 @@ _OTHERS = 0o027
 class Settings:
     """`values` has every key of DEFAULTS and the expressions; `problems` show no value.
 
-    `unread`: the file is there and cannot be read, so that not even QT_ESS_ENABLED is known.
+    `unread`: the file is there and cannot be read, so that not even QT_ESS_ENABLED is known;
+    `edition`: see there.
     """
 
     values: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULTS), repr=False)
     problems: tuple[str, ...] = ()
     unread: bool = False
+    edition: str = field(default="", compare=False)
 
     def text(self, key: str) -> str:
         """Return the value of `key`."""
@@ -146,6 +149,8 @@ class Settings:
 def load(paths: Paths) -> Settings:
     """Return what is configured. Raises nothing: what cannot be read is among the problems."""
     path = paths.watch_config
+    # Before it is read: who changes it meanwhile has changed it since.
+    read = edition(paths)
     problems: list[str] = []
     data, unread = b"", False
     try:
@@ -166,7 +171,7 @@ def load(paths: Paths) -> Settings:
     for key, safe in _SAFE.items():
         if values[key].lower() not in YES | NO:
             problems.append(f"{path}: {key} must be true or false; {str(safe).lower()} is used")
-    return Settings(values, tuple(problems), unread or len(data) > keyfile.LARGEST)
+    return Settings(values, tuple(problems), unread or len(data) > keyfile.LARGEST, read)
 
 
 def _wrong_off(value: str, expressions: frozenset[str]) -> str:

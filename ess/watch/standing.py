@@ -42,7 +42,8 @@ class Trouble:
 @dataclass(frozen=True, slots=True)
 class Standing:
     """`interval`, `pause`: as set, s; `feeds`: s without news, by feed; `age`: s since written;
-    `sources`: where figures come from, None when that is not known.
+    `sources`: where figures come from, None when that is not known; `edition`: of the settings it
+    runs with, "" when that is not known.
     """
 
     interval: float
@@ -52,6 +53,7 @@ class Standing:
     feeds: Mapping[str, float]
     age: float = 0.0
     sources: Mapping[str, Trouble] | None = None
+    edition: str = ""
 
     @property
     def is_current(self) -> bool:
@@ -103,6 +105,8 @@ def write(directory: str, standing: Standing, now: Now) -> None:
         "verdicts": [_as_json(verdict) for verdict in standing.verdicts],
         "feeds": {name: round(age, 3) for name, age in list(standing.feeds.items())[:_FEEDS]},
     }
+    if standing.edition:
+        document["edition"] = standing.edition
     if standing.sources is not None:
         document["sources"] = {
             name: {"trouble": clean(one.what), "lasts": round(one.lasts, 3)}
@@ -180,6 +184,7 @@ def _standing(found: Mapping[str, object], now: Now) -> Standing | None:
         {clean(name): stored.real(feeds, name) for name in feeds},
         now.boottime - written,
         _sources(stored.table(found, "sources")) if "sources" in found else None,
+        clean(stored.word(found, "edition"), 60) if "edition" in found else "",
     )
 
 

@@ -45,7 +45,7 @@ class Parts:
 
     `latched` is called while the latch is on, `cursor` with how far a source has been judged,
     `reports` with what each source reports into; `feeds` returns the age of each feed (s).
-    `interval`, `pause`: s.
+    `interval`, `pause`: s; `edition`: of the settings.
     """
 
     judge: Judge
@@ -61,6 +61,7 @@ class Parts:
     cursor: Callable[[str], None]
     feeds: Callable[[Now], Mapping[str, float]]
     reports: Callable[[Sequence[Report]], None]
+    edition: str
 
 
 def moment(boot_id: str) -> Now:
@@ -115,6 +116,7 @@ class Watcher:
     def take(self, samples: Sequence[Sample], cursor: str) -> None:
         """Judge what was heard, at once. Raises EssError when a stop cannot be asked for."""
         now = moment(self._boot)
+        self._settle(now)
         verdicts: dict[str, Verdict] = {}
         for sample in samples:
             for verdict in self._parts.judge.hear(sample, now):
@@ -128,6 +130,7 @@ class Watcher:
     def _round(self) -> tuple[Verdict, ...]:
         """Judge everything once, and write down how it stands."""
         now = moment(self._boot)
+        self._settle(now)
         self._write("the baselines", lambda: self._measure_anew(now))
         verdicts = self._parts.judge.judge(now)
         self._decide(verdicts, self._latch.look(), now)
@@ -137,9 +140,24 @@ class Watcher:
         self._write("the baselines", lambda: self._parts.memory.keep(now))
         return verdicts
 
+    def _settle(self, now: Now) -> None:
+        """Take note of a release that came before anybody looked at the latch it was of.
+
+        Before anything new is judged: only what was asked for has been released.
+        """
+        parts = self._parts
+        # The look comes last, everywhere: what the traces tell was before it.
+        if not parts.trip.was_latched() or self._latch.look() is not State.CLEAR:
+            return
+        parts.trip.settle()
+        parts.latched()
+        parts.rearm.released(now)
+        self._write("the baselines", lambda: parts.memory.keep_now(now))
+
     def _decide(self, verdicts: Iterable[Verdict], state: State, now: Now) -> None:
         decision = self._parts.rearm.decide(verdicts, state, now)
         if state is State.LATCHED:
+            self._parts.trip.settle()
             self._parts.latched()
         if decision is None:
             return
@@ -164,7 +182,13 @@ class Watcher:
         sources = dict.fromkeys((one.name for one in parts.sources), Trouble())
         sources |= {one.name: Trouble(one.trouble, one.lasts) for one in self._reports}
         told = Standing(
-            parts.interval, parts.pause, parts.dry_run, verdicts, feeds, sources=sources
+            parts.interval,
+            parts.pause,
+            parts.dry_run,
+            verdicts,
+            feeds,
+            sources=sources,
+            edition=parts.edition,
         )
         standing.write(parts.directory, told, now)
 

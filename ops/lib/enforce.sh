@@ -49,8 +49,14 @@ enforce_begin() {
     ((CONTAIN_DEADLINE -= CONTAIN_BEGAN - ENFORCE_GRACE_FROM))
     enforce_report stopping
     enforce_activation
-    journal 1 "=== ESS ACTIVATION INITIATED === (${LATCH[source]:-flag}, ${LATCH[operator]:-unknown}: ${LATCH[reason]:-no reason written})" EVENT=trip
+    ! say_has_room || { say_child enforce_say_begun && ENFORCE_SAYER=$!; }
     [[ -z $CONFIG_NOTE ]] || journal 3 "configuration not usable: $CONFIG_NOTE"
+}
+
+# enforce_say_begun: by whom and why trading is being stopped. This line may wait until that is known; the stop does not.
+enforce_say_begun() {
+    latch_await_request
+    say_line 1 "=== ESS ACTIVATION INITIATED === (${LATCH[source]:-flag}, ${LATCH[operator]:-unknown}: ${LATCH[reason]:-no reason written})" EVENT=trip
 }
 
 # enforce_backdate: into ENFORCE_GRACE_FROM. The grace counts from the flag, not from our start: a host under a
@@ -120,9 +126,10 @@ enforce_stop() {
     enforce_tell contained "took=$ms"
 }
 
-# enforce_say_contained MS: one line a unit, and the last one after them. Waits for the journal.
+# enforce_say_contained MS: one line a unit, and the last one after them. Waits for the journal, and for the first line.
 enforce_say_contained() {
     local unit
+    [[ -z ${ENFORCE_SAYER:-} ]] || say_after "$ENFORCE_SAYER"
     for unit in "${!CONTAIN_SEEN[@]}"; do
         say_line 5 "Stopping $unit${KILLED[$unit]:+ (killed)}" EVENT=contained "UNIT=$unit"
     done

@@ -2,6 +2,8 @@
 # The latch: two flags, each enough by itself. Existence counts, never content. Only this file
 # touches them.
 
+LATCH_ASKER=1000 # ms that may pass after the flag until it is known who asked for it
+
 # latch_there FLAG: true when anything at all has that name, a dangling symlink included.
 latch_there() {
     [[ -e $1 || -L $1 ]]
@@ -195,15 +197,16 @@ latch_read() {
         clean "${BASH_REMATCH[2]}"
         LATCH[${BASH_REMATCH[1]}]=$CLEAN
     done
-    latch_read_request
+    latch_read_request || :
 }
 
-# latch_read_request: who made the request of this trip and why. The flag was there before that was known.
+# latch_read_request: who made the request of this trip and why; false when that is not known. The flag was there
+# before it was.
 latch_read_request() {
     local line note=''
-    [[ ${LATCH[source]:-} == request && -f $REQUEST_NOTE ]] || return 0
+    [[ ${LATCH[source]:-} == request && -f $REQUEST_NOTE ]] || return 1
     LC_ALL=C IFS= read -r -N 4096 -d '' note 2>/dev/null <"$REQUEST_NOTE"
-    [[ $note == "id=${LATCH[id]:-}"$'\n'* ]] || return 0
+    [[ $note == "id=${LATCH[id]:-}"$'\n'* ]] || return 1
     while [[ $note == *$'\n'* ]]; do
         line=${note%%$'\n'*}
         note=${note#*$'\n'}
@@ -211,6 +214,14 @@ latch_read_request() {
         clean "${BASH_REMATCH[2]}"
         LATCH[${BASH_REMATCH[1]}]=$CLEAN
     done
+    return 0
+}
+
+# latch_await_request: the same, and waits a moment for it: for a child that only tells of the trip.
+latch_await_request() {
+    local tries=0
+    [[ ${LATCH[source]:-} == request ]] || return 0
+    until latch_read_request || ((tries++ >= LATCH_ASKER / 10)); do pause 10; done
 }
 
 # latch_tell: since when, by whom and why, for a person.

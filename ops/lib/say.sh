@@ -24,6 +24,12 @@ say_child() {
     SAY_PIDS+=("$!")
 }
 
+# say_after PID: wait until that child has said what it has to, 2 s at most.
+say_after() {
+    local left=100
+    while ((left--)) && kill -0 "$1" 2>/dev/null; do pause 20; done
+}
+
 # say_line PRIORITY TEXT [FIELD=VALUE...]: as journal, and waits. A drill's lines say that they are one's: nobody may
 # take them for a stop of trading.
 say_line() {

@@ -38,18 +38,21 @@ watcher_active() {
 watcher_trips() {
     local ms
     trip_ready "${TRADING[@]}" && watcher_figure 1000 || return 1
-    # Until it has heard that.
-    pause 2000
+    SEEN='it has not heard the first figure'
+    until_ms 15000 watcher_heard || return 1
     stopwatch_start
     watcher_figure 100 && stopwatch_down "${TRADING[@]}" || return 1
     ms=$DOWN_MS
     way_latched || return 1
-    # Until a round of the watcher has seen the latch: what is released in spite of is what is broken then.
-    pause 2500
     trip_back || return 1
     MEASURED=$ms
     NOTED="${#TRADING[@]} units dead, released"
 }
+
+# watcher_heard: it judges what it knows the equity for.
+watcher_heard() {
+    [[ $(</var/lib/quantum-ess/watch/standing.json) == *'"evaluator": "flash-crash", "mood": "quiet"'* ]]
+} 2>/dev/null
 
 watcher_figure() {
     bounded 5 redis-cli XADD quantum:ess:figures '*' name equity value "$1"

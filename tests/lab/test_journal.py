@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.lab import asking
 from tests.lab import ground as g
 from tests.lab.rig import BRISK, CONTROLLER, SENTRY, arm
 from tests.lab.stack import TRADING_UNITS
@@ -15,6 +16,7 @@ from tests.lab.test_events import await_kind, of_kind
 if TYPE_CHECKING:
     from tests.lab.lab import Lab
 
+ENFORCER = "/run/quantum-ess/enforcer"
 LAST = "=== ESS ACTIVATED - TRADING STOPPED ==="
 
 
@@ -73,6 +75,34 @@ def test_lines_are_found_by_the_unit_that_wrote_them(armed: Lab) -> None:
     enforcer = armed.journal("-u", "quantum-ess-trigger.service", "-t", "quantum-ess")
     assert enforcer.count("ACTIVATION INITIATED") == 5
     assert enforcer.count(LAST) == 5
+
+
+@pytest.mark.both_systemds
+def test_the_first_line_tells_who_asked_and_the_stop_does_not_wait_for_that(armed: Lab) -> None:
+    """What a request says is read for so long that trading is down before it is known."""
+    reading = 500
+    armed.sh("useradd --groups quantum-ess alice")
+    slow = f'#!/bin/sh\nsleep {reading / 1000}\nexec /usr/bin/dd "$@"\n'
+    armed.write("/usr/local/sbin/dd", slow, 0o755)
+    armed.exec(*asking.by("alice", "ess", "activate", "--reason", "flash crash"))
+    armed.wait_until(lambda: LAST in armed.journal("-t", "quantum-ess"), 10, LAST)
+    (trip,) = said(armed, "ESS_EVENT=trip")
+    assert trip["MESSAGE"].endswith("ESS ACTIVATION INITIATED === (request, alice: flash crash)")
+    assert LAST in said(armed, f"ESS_ACTIVATION_ID={trip['ESS_ACTIVATION_ID']}")[-1]["MESSAGE"]
+    enforcer = dict(one.split("=", 1) for one in armed.read(ENFORCER).split())
+    assert enforcer["phase"] == "contained"
+    assert int(enforcer["ms"]) < reading
+
+
+def test_a_stop_of_which_nobody_ever_knows_who_asked_is_told_all_the_same(armed: Lab) -> None:
+    """The reader of requests was killed for good between the flag and the request."""
+    words = r"id=11-22\noperator=unknown\nsource=request\nreason=asked for without root\n"
+    armed.sh(f"printf '{words}' >/run/flag; mv /run/flag {g.RUN_FLAG}")
+    armed.wait_until(lambda: LAST in armed.journal("-t", "quantum-ess"), 10, LAST)
+    lines = [one["MESSAGE"] for one in said(armed, "ESS_ACTIVATION_ID=11-22")]
+    assert lines[0].endswith("INITIATED === (request, unknown: asked for without root)")
+    assert LAST in lines[-1]
+    g.assert_contained(armed, *TRADING_UNITS)
 
 
 @pytest.mark.parametrize(

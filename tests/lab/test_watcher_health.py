@@ -174,14 +174,23 @@ def test_its_settings_and_its_dead_man(watched: Lab) -> None:
     assert list(found(watched, *NOBODY)) == ["watch-unknown"]
     member = ("setpriv", "--reuid=65534", "--regid=quantum-ess", "--clear-groups", "--")
     assert line(watched, *member).startswith("watching 3 of 8")
+    assert told(watched)["outdated"] is False
+    watched.sh("echo QT_ESS_MAX_EQUITY_DD=12 >>/etc/quantum-ess/watch.env")
+    outdated = "OUTDATED - watch.env was changed since: sudo systemctl restart quantum-ess-watch"
+    assert line(watched).startswith(f"{outdated}; watching 3 of 8")
+    assert line(watched, *NOBODY).startswith(outdated)
+    message = "/etc/quantum-ess/watch.env was changed since it was started"
+    assert found(watched) == {"watcher-outdated": message}
+    assert told(watched)["outdated"] is True
+    watched.systemctl("restart", UNIT)
+    assert found(watched) == {}
     watched.sh("echo QT_ESS_WATCH_OFF=drawdwon >>/etc/quantum-ess/watch.env")
     watched.sh("echo QT_ESS_MAX_EQUITY_DD=15,0 >>/etc/quantum-ess/watch.env")
-    (said,) = found(watched).items()
-    assert said[0] == "watch-misconfigured"
+    assert set(found(watched)) == {"watch-misconfigured", "watcher-outdated"}
     text = watched.exec("ess", "doctor").stdout
-    assert "watch-misconfigured: /etc/quantum-ess/watch.env:4" in text
-    assert "there is no evaluator drawdwon; none is switched off" in " ".join(text.split())
     assert "watch-misconfigured: /etc/quantum-ess/watch.env:5" in text
+    assert "there is no evaluator drawdwon; none is switched off" in " ".join(text.split())
+    assert "watch-misconfigured: /etc/quantum-ess/watch.env:6" in text
     switch_on(watched)
     own, shadow = f"/etc/systemd/system/{UNIT}", f"/etc/systemd/system.control/{UNIT}"
     # A drop-in cannot take it away.

@@ -104,6 +104,14 @@ CASES: dict[str, tuple[Facts, str]] = {
         "watcher-deaf",
     ),
     "dry run": (host(standing(dry_run=True)), "watcher-dry-run"),
+    "runs with what was changed since": (
+        host(replace(standing(edition="1-1"), edition="2-1")),
+        "watcher-outdated",
+    ),
+    "runs with what is gone": (
+        host(replace(standing(edition="1-1"), edition="missing")),
+        "watcher-outdated",
+    ),
     "not for the next boot": (host(WATCH, UnitFileState="disabled"), "watcher-disabled"),
     "its settings are wrong": (
         host(replace(WATCH, problems=(f"{PATHS.watch_config}:3: unknown key X",))),
@@ -176,6 +184,9 @@ def test_where_it_is_off_nothing_is_said(watch: Watch | None) -> None:
         replace(LEARNING, since=119.0),
         replace(WATCH, state="activating (start)", since=14.0, standing=None),
         replace(WATCH, state=""),
+        replace(standing(edition="1-1"), edition="1-1"),
+        replace(standing(edition="1-1"), edition=""),
+        replace(standing(edition=""), edition="1-1"),
     ],
 )
 def test_what_is_well_or_may_soon_be_is_no_finding(watch: Watch) -> None:
@@ -255,6 +266,20 @@ LINES: list[tuple[Watch, How, str, str]] = [
         How.DRY_RUN,
         "DRY RUN - it decides, and does not stop trading; watching 6 of 6; BROKEN: feeds",
         "bad",
+    ),
+    (
+        replace(standing(edition="1-1"), edition="2-1"),
+        How.WATCHING,
+        "OUTDATED - watch.env was changed since: sudo systemctl restart quantum-ess-watch;"
+        " watching 6 of 6",
+        "warn",
+    ),
+    (
+        replace(standing(dry_run=True, edition="1-1"), edition="2-1"),
+        How.DRY_RUN,
+        "DRY RUN - it decides, and does not stop trading; OUTDATED - watch.env was changed since:"
+        " sudo systemctl restart quantum-ess-watch; watching 6 of 6",
+        "warn",
     ),
     (LEARNING, How.WATCHING, "watching 4 of 6; no figures yet: health, feeds", "warn"),
     (

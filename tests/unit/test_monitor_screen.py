@@ -273,6 +273,7 @@ def test_json_is_that_of_status_and_more() -> None:
         "enabled": True,
         "unit": "active (running)",
         "dry_run": False,
+        "outdated": None,
         "interval": 1.0,
         "age": 2.0,
         "evaluators": 5,

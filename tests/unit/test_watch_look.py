@@ -8,15 +8,17 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from ess import regular
 from ess.measure import measure
 from ess.paths import Paths
 from ess.spool import boot
 from ess.watch import look, places, standing, switch
 from ess.watch.look import NOT_YOURS, Watch
+from ess.watch.settings import load
 from ess.watch.standing import Standing, Trouble
 from ess.watch.watcher import moment
 from tests.checks.test_watch_switch import TEXTS
@@ -24,7 +26,7 @@ from tests.checks.tracked import CHECKOUT
 from tests.unit import watch_host
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from ess.manager import Assertion, Manager
 
@@ -129,6 +131,59 @@ def test_mistakes_are_told_with_their_line(host: Paths) -> None:
 def test_of_one_that_is_off_mistakes_are_of_no_consequence(host: Paths) -> None:
     settings(host, "QT_ESS_ENABLED=false\nQT_ESS_MAX_EQUITY_DD=fifteen\n")
     assert look.look(host, OFF).problems == ()
+
+
+def loaded(host: Paths) -> None:
+    """A watcher has started with the settings that are there now."""
+    now = Standing(5.0, 900.0, False, (), {}, edition=load(host).edition)  # noqa: FBT003
+    standing.write(places.state(host), now, moment(boot()))
+
+
+CHANGES: dict[str, Callable[[Path], object]] = {
+    "more lines": lambda file: file.write_text(file.read_text() + "QT_ESS_DRY_RUN=true\n"),
+    "another text of its length": lambda file: file.write_text("QT_ESS_ENABLED=yes!\n"),
+    "an older one put back": lambda file: os.utime(file, (1, 1)),
+    "removed": lambda file: file.unlink(),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
+def test_settings_that_were_changed_since_they_were_loaded(
+    host: Paths, change: Callable[[Path], object]
+) -> None:
+    file = Path(host.watch_config)
+    os.utime(file, (2, 2))
+    loaded(host)
+    assert not look.look(host, RUNS).outdated
+    change(file)
+    assert look.look(host, RUNS).outdated
+    # It is not said of one that does not run.
+    assert not look.look(host, STOPPED).outdated
+    loaded(host)
+    assert not look.look(host, RUNS).outdated
+
+
+def test_settings_that_are_changed_while_they_are_read_were_changed_since(
+    host: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = regular.read
+
+    def slowly(*arguments: Any, **more: Any) -> bytes:
+        data = read(*arguments, **more)
+        settings(host, "QT_ESS_ENABLED=true\nQT_ESS_DRY_RUN=true\n")
+        return data
+
+    with monkeypatch.context() as patched:
+        patched.setattr(regular, "read", slowly)
+        loaded(host)
+    assert look.look(host, RUNS).outdated
+
+
+def test_an_older_watcher_that_does_not_tell_its_settings_is_not_called_outdated(
+    host: Paths,
+) -> None:
+    judge(host)
+    assert not look.look(host, RUNS).outdated
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become nobody")

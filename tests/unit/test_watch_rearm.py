@@ -95,6 +95,23 @@ def test_a_second_evaluator_trips_meanwhile() -> None:
     assert course.go(verdict(), verdict(name="health"))
 
 
+def test_a_release_that_nobody_saw_is_one() -> None:
+    course = Course()
+    course.go(verdict())
+    course.rearm.released(course.time.on(1.0))
+    assert course.go(verdict(), after=RETRY) is None
+    assert course.go(verdict(1.3))
+
+
+def test_what_was_over_before_a_release_that_nobody_saw_is_not_accepted() -> None:
+    course = Course()
+    course.go(verdict())
+    course.go(quiet(nearness=0.9), verdict(name="health"))
+    course.rearm.released(course.time.on(1.0))
+    assert course.go(verdict(name="health"), after=RETRY) is None
+    assert course.go(verdict())
+
+
 def test_after_a_release_it_trips_again_after_the_pause() -> None:
     course = Course()
     course.released(verdict())

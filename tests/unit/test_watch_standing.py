@@ -33,6 +33,16 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert found == before
 
 
+def test_the_edition_of_its_settings_is_read_as_hostile_input(tmp_path: Path) -> None:
+    time = Time()
+    for edition, read in (("5-20", "5-20"), ("a\x1b[2J", "a [2J"), ("x" * 900, "x" * 60)):
+        told = Standing(5.0, 900.0, False, (), {}, edition=edition)  # noqa: FBT003
+        standing.write(str(tmp_path), told, time.now)
+        found = standing.read(str(tmp_path), time.now)
+        assert found is not None
+        assert found.edition == read
+
+
 def test_it_has_an_age(tmp_path: Path) -> None:
     time = Time()
     written(tmp_path, time)

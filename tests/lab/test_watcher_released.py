@@ -1,0 +1,53 @@
+"""A person releases before the watcher has looked at the latch that it asked for."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ess.watch.rearm import RETRY
+from tests.lab.rig import BRISK, any_flag, arm, wait_contained, wait_latched
+from tests.lab.test_watcher import said, say, switch_on
+
+if TYPE_CHECKING:
+    from tests.lab.lab import Lab
+
+STANDING = "/var/lib/quantum-ess/watch/standing.json"
+
+
+def judged(lab: Lab) -> float:
+    """Return when the watcher has judged everything last (s since boot)."""
+    when: float = json.loads(lab.read(STANDING))["boottime"]
+    return when
+
+
+def await_judged(lab: Lab, after: float) -> float:
+    """Return when it has judged everything after that moment."""
+    lab.wait_until(lambda: judged(lab) > after, 40, "everything was judged")
+    return judged(lab)
+
+
+@pytest.mark.both_systemds
+@pytest.mark.timeout(180)
+def test_it_does_not_stop_trading_again_before_it_gets_worse(guarded: Lab) -> None:
+    guarded.systemctl("start", "redis-server.service")
+    arm(guarded, settings=BRISK)
+    lab = switch_on(guarded, CHECK_INTERVAL="10")
+    say(lab, "equity", 1000, 1000, 1000)
+    before = await_judged(lab, judged(lab))
+    say(lab, "equity", 910)
+    wait_latched(lab)
+    wait_contained(lab)
+    lab.exec("ess", "deactivate", "--yes", "--reason", "seen", timeout=30)
+    assert judged(lab) == before, "not within one interval"
+    assert said(lab, "(request, quantum-ess: flash-crash: equity fell by 9.00 %") == 1
+    # By then it would have asked again.
+    await_judged(lab, before + 10 + RETRY)
+    assert said(lab, "stop asked for: ") == 1
+    assert not any_flag(lab)
+    say(lab, "equity", 909)
+    say(lab, "equity", 905)
+    wait_latched(lab)
+    assert said(lab, "stop asked for: flash-crash: equity fell by 9.50 %") == 1
