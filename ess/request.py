@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 # How long the reader may take over what waits (s).
 _PATIENCE = 5.0
 _POLL = 0.05
+_NEVER = 0
 
 
 class RequestError(EssError):
@@ -60,7 +61,7 @@ def traces(paths: Paths) -> tuple[int, tuple[int, ...]]:
     try:
         told = os.lstat(paths.request_told).st_mtime_ns
     except OSError:
-        told = 0
+        told = _NEVER
     return told, latch.asked(paths)
 
 
@@ -75,7 +76,8 @@ def was_latched(paths: Paths, path: str, before: tuple[int, tuple[int, ...]]) ->
     for left in (path, paths.request_busy):
         if latch.probe(left) is not latch.State.CLEAR:
             return False
-    return all(was != is_now for was, is_now in zip(before, traces(paths), strict=True))
+    told, asked = traces(paths)
+    return told not in (_NEVER, before[0]) and asked != before[1]
 
 
 def waits(paths: Paths) -> bool:

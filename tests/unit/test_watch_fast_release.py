@@ -184,6 +184,17 @@ def test_a_request_that_somebody_removed_is_asked_for_again(host: Host, *, flag_
     assert host.equity(BROKEN)
 
 
+def test_a_directory_that_somebody_emptied_has_not_answered(host: Host) -> None:
+    tripped(host)
+    host.equity(BROKEN)
+    host.release()
+    assert host.equity(WORSE)
+    Path(host.paths.request_told).unlink()
+    host.forget()
+    host.ask_once_more()
+    assert host.equity(WORSE)
+
+
 def test_a_reader_that_could_set_no_flag_has_not_answered(host: Host) -> None:
     assert host.equity(BROKEN)
     host.read()
