@@ -150,9 +150,7 @@ def _running(found: How, watch: Watch, standing: Standing) -> Line:
         words.append(f"DEAF, {what} - {_DEAF}; {_DOCTOR}")
     if standing.dry_run:
         words.append("DRY RUN - it decides, and does not stop trading")
-    troubles = [
-        f"{name}: {clean(one.what, _WHAT).rstrip('.')}" for name, one in standing.troubles.items()
-    ]
+    troubles = [_trouble(name, one) for name, one in standing.troubles.items()]
     words += [_OUTDATED] if watch.outdated else []
     words += [f"IN TROUBLE - {listed(troubles, _TROUBLES)}"] if troubles else []
     words.append(f"watching {standing.watching} of {len(standing.evaluators)}")
