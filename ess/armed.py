@@ -23,6 +23,7 @@ _ASKING_SYSTEMD = (
     judge_trading.halt_target,
     judge_trading.runtime_directories,
     judge_trading.programs,
+    judge_trading.leaving,
 )
 _LOOKING = (
     judge_host.latch_readable,

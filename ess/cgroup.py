@@ -57,11 +57,18 @@ def frozen(cgroup: Cgroup) -> bool:
 
 
 def pids(cgroup: Cgroup) -> list[int]:
-    """Return the processes anywhere below, as far as they can be read."""
+    """Return the processes anywhere below, as far as they can be read; threads where only they can.
+
+    The number of a thread stands for its process, also for a signal.
+    """
     found: list[int] = []
     for directory in _subtree(cgroup.path):
-        with contextlib.suppress(CgroupError):
-            found += [int(pid) for pid in _read(f"{directory}/cgroup.procs").split()]
+        try:
+            found += _numbers(f"{directory}/cgroup.procs")
+        except CgroupError:
+            # A threaded cgroup tells of threads alone.
+            with contextlib.suppress(CgroupError):
+                found += _numbers(f"{directory}/cgroup.threads")
     # 0 stands for a process outside our PID namespace: no signal may go there.
     return sorted({pid for pid in found if pid > 0})
 
@@ -74,11 +81,14 @@ def terminate(cgroup: Cgroup) -> None:
 def kill(top: str, cgroup: Cgroup) -> None:
     """Kill every process below, at once where the kernel can, else frozen first so that none forks.
 
-    Raises CgroupError when the kernel refuses.
+    Raises CgroupError when this is not the cgroup of a unit, or cannot be frozen.
     """
     _check_is_unit(top, cgroup)
     if os.path.exists(f"{cgroup.path}/cgroup.kill"):
-        _write(f"{cgroup.path}/cgroup.kill", "1")
+        with contextlib.suppress(CgroupError):
+            _write(f"{cgroup.path}/cgroup.kill", "1")
+        # It passes over a process whose main thread has ended; a threaded cgroup refuses it.
+        _signal_all(cgroup, signal.SIGKILL)
         return
     _write(f"{cgroup.path}/cgroup.freeze", "1")
     try:
@@ -128,6 +138,10 @@ def _directories(path: str) -> list[str]:
         return []
     except OSError as error:
         raise CgroupError(f"{path}: {error.strerror}") from error
+
+
+def _numbers(path: str) -> list[int]:
+    return [int(number) for number in _read(path).split()]
 
 
 def _signal_all(cgroup: Cgroup, number: int) -> None:

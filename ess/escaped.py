@@ -21,9 +21,8 @@ if TYPE_CHECKING:
 _LARGEST = 1 << 20
 _ASKED = b"asked "
 _FIELDS = 3
-# Behind the name in /proc/PID/stat: the state, and the start in ticks since boot.
-_STATE, _START = 0, 19
-_DEAD = ("Z", "X")
+# Behind the name in /proc/PID/stat: the state, the threads, and the start in ticks since boot.
+_STATE, _THREADS, _START = 0, 17, 19
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,4 +79,6 @@ def _started(proc: str, pid: int) -> int | None:
             fields = file.read().rpartition(") ")[2].split()
     except OSError:
         return None
-    return None if fields[_STATE] in _DEAD else int(fields[_START])
+    # A zombie with threads: only its main thread has ended, and it trades on.
+    dead = fields[_STATE] == "X" or (fields[_STATE] == "Z" and int(fields[_THREADS]) <= 1)
+    return None if dead else int(fields[_START])

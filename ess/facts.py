@@ -67,13 +67,15 @@ class Drill:
 class Stray:
     """A trading program that runs where the stop does not look.
 
-    `left`: it is a process of the unit, which left the cgroup; else it was never in it.
+    `left`: it is a process of the unit, which left the cgroup; else it was never in it. `user`:
+    what it has in common with the unit is this user alone, whom nobody but trading runs as.
     """
 
     unit: str
     pid: int
     cgroup: str
     left: bool = False
+    user: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from ess.paths import GATE
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ess.facts import Facts
+    from ess.facts import Facts, Stray
     from ess.paths import Paths
 
 _DAY = 86400
@@ -132,12 +132,20 @@ def kernel(facts: Facts, paths: Paths) -> Iterator[Finding]:
     if known.strays_error:
         yield Finding("processes-unknown", "/proc", known.strays_error, "sudo ess doctor")
     for stray in known.strays[:_SHOWN_STRAYS]:
+        if stray.user:
+            yield _of_the_user(stray)
+            continue
         message = f"its program also runs outside it: pid {stray.pid} in {stray.cgroup}"
         fix = f"sudo kill {stray.pid}"
         if stray.left:
             message = f"one of its processes left it: pid {stray.pid} in {stray.cgroup}"
             fix = "start it with User= in the unit, not with su or systemd-run"
         yield Finding("process-outside-unit", stray.unit, message, fix)
+
+
+def _of_the_user(stray: Stray) -> Finding:
+    message = f"pid {stray.pid} in {stray.cgroup} runs as its user {stray.user}"
+    return Finding("user-outside-unit", stray.unit, message, f"ps -fp {stray.pid}")
 
 
 def aftermath(facts: Facts, paths: Paths) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from ess import names
 from ess.facts import FileState
 from ess.findings import Finding
 from ess.manager import Assertion, commands
-from ess.paths import GATE
+from ess.paths import GATE, MAIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,8 +18,21 @@ if TYPE_CHECKING:
     from ess.paths import Paths
 
 # They are clients: what they start is the child of a daemon, and outlives them.
-_ELSEWHERE = ("docker", "docker-compose", "nerdctl", "podman", "systemd-run", "machinectl")
-_SHELLS = ("sh", "bash", "dash", "env")
+_ELSEWHERE = (
+    *("docker", "docker-compose", "nerdctl", "podman", "systemd-run", "machinectl", "busctl"),
+    *("ssh", "tmux", "crontab", "supervisorctl", "ctr", "lxc-start", "lxc-attach", "incus"),
+)
+# The same, but also words that a program may well be told.
+_WORDS = ("at", "batch", "systemctl")
+_BEFORE_A_PROGRAM = ("-c", "exec", "|", "||", "&&", ";")
+_SHELLS = ("sh", "bash", "dash", "env", "sudo", "runuser", "nohup", "nice", "setsid", "timeout")
+# With these they start nothing, or in the unit's own control group.
+_HARMLESS = {"podman": ("--cgroups=split",), "ssh": ("-N",), "tmux": ("-L", "-S")}
+_MEND = {
+    "podman": "add --cgroups=split to podman in {unit}",
+    "tmux": "add -L NAME to tmux in {unit}: a server of its own",
+}
+_ROOT = ("", "root", "0")
 # Stopping a unit deletes the directories of these names below /run, and the flag in them.
 _OURS = ("quantum", "quantum-ess")
 _RELOAD = "sudo systemctl daemon-reload"
@@ -100,22 +113,40 @@ def programs(facts: Facts, paths: Paths) -> Iterator[Finding]:
             program = _hands_over(command)
             if program:
                 message = f"only asks {program} to run it, in a control group that is not its own"
-                fix = f"run the program itself in ExecStart= of {unit}"
-                if program == "podman":
-                    fix = f"add --cgroups=split to podman in {unit}"
-                yield Finding("runs-elsewhere", unit, message, fix)
+                fix = _MEND.get(program, "run the program itself in ExecStart= of {unit}")
+                yield Finding("runs-elsewhere", unit, message, fix.format(unit=unit))
 
 
 def _hands_over(command: Command) -> str:
     """Return the program of this ExecStart= line that has another run what it is told, or ""."""
-    words = command.arguments.split()
-    shell = command.path.rsplit("/", 1)[-1] in _SHELLS
-    asked = [command.path, *words[1:]] if shell else [command.path]
-    for word in asked:
-        name = word.rsplit("/", 1)[-1]
-        if name in _ELSEWHERE and not (name == "podman" and "--cgroups=split" in words):
+    words = [command.path, *command.arguments.split()[1:]]
+    shell = _name(command.path) in _SHELLS
+    for before, word in zip(["exec", *words], words if shell else words[:1], strict=False):
+        name = _name(word)
+        asks = name in _ELSEWHERE or (name in _WORDS and before in _BEFORE_A_PROGRAM)
+        if asks and not set(words).intersection(_HARMLESS.get(name, ())):
             return name
     return ""
+
+
+def _name(path: str) -> str:
+    return path.rsplit("/", 1)[-1]
+
+
+def leaving(facts: Facts, paths: Paths) -> Iterator[Finding]:
+    """Yield, in one finding, the units whose processes may leave their control groups."""
+    units = facts.systemd.units
+    free = [unit for unit in facts.systemd.trading if _may_leave(units.get(unit, {}))]
+    # The drill's own unit never does.
+    if free and paths.scope == MAIN:
+        message = "run as root: nothing keeps their processes in their control groups"
+        fix = "User= and NoNewPrivileges=yes in each; RUNBOOK.md, What no stop finds"
+        yield Finding("may-leave-unit", " ".join(free), message, fix)
+
+
+def _may_leave(known: Properties) -> bool:
+    root = known.get("User", "unknown") in _ROOT and known.get("DynamicUser") != "yes"
+    return root and known.get("LoadState") == "loaded"
 
 
 def templates(facts: Facts, paths: Paths) -> Iterator[Finding]:

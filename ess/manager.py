@@ -49,10 +49,14 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One ExecStart= line: the program, and its arguments joined by spaces (argv[0] first)."""
+    """One ExecStart= line: the program, and its arguments joined by spaces (argv[0] first).
+
+    `directory`: where it runs, empty when that is not known.
+    """
 
     path: str
     arguments: str
+    directory: str = "/"
 
 
 class Manager(Protocol):
@@ -114,6 +118,8 @@ def choose(seconds: float = READ_PATIENCE) -> Manager:
     return SystemctlManager(seconds)
 
 
-def commands(exec_start: str) -> tuple[Command, ...]:
-    """Return the commands in an ExecStart property."""
-    return tuple(Command(path, argv) for path, argv in _COMMAND.findall(exec_start))
+def commands(exec_start: str, working_directory: str = "") -> tuple[Command, ...]:
+    """Return the commands in an ExecStart property, of a unit with this WorkingDirectory."""
+    directory = working_directory.lstrip("!-") or "/"
+    directory = directory if directory.startswith("/") else ""
+    return tuple(Command(path, argv, directory) for path, argv in _COMMAND.findall(exec_start))

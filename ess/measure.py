@@ -13,10 +13,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ess import bounded, cgroup, config, latch, plan, regular, strays, tripset
+from ess import bounded, cgroup, config, latch, plan, regular, tripset, users
 from ess.errors import CgroupError, ConfigError, ManagerError
 from ess.facts import Disk, Drill, Facts, FileState, Kernel, Settings, Systemd
-from ess.manager import commands
 from ess.paths import GROUP, MAIN
 from ess.text import key_values
 from ess.watch import look
@@ -25,9 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ess.facts import Properties
-    from ess.manager import Command, Manager
+    from ess.manager import Manager
     from ess.paths import Paths
-    from ess.tripset import TripSet
     from ess.watch.look import Watch
 
 PROPERTIES = (
@@ -46,6 +44,9 @@ PROPERTIES = (
     "ConflictedBy",
     "RuntimeDirectory",
     "ExecStart",
+    "WorkingDirectory",
+    "User",
+    "DynamicUser",
     "OnFailure",
     "WatchdogUSec",
     "MainPID",
@@ -80,7 +81,7 @@ def measure(paths: Paths, manager: Manager) -> Facts:
         latch=latch.state(paths),
         settings=settings,
         systemd=systemd,
-        kernel=_kernel(paths, systemd, tripset.for_trip(paths)),
+        kernel=_kernel(paths, systemd, manager),
         disk=_disk(paths, settings),
         watch=_watch(paths, systemd),
     )
@@ -136,7 +137,7 @@ def _systemd(paths: Paths, manager: Manager, settings: Settings) -> Systemd:
     return Systemd("", trading, others, units, asserted)
 
 
-def _kernel(paths: Paths, systemd: Systemd, trip: TripSet) -> Kernel:
+def _kernel(paths: Paths, systemd: Systemd, manager: Manager) -> Kernel:
     try:
         top = cgroup.root(paths.cgroup_mount)
         can_kill = cgroup.can_kill(top)
@@ -144,16 +145,10 @@ def _kernel(paths: Paths, systemd: Systemd, trip: TripSet) -> Kernel:
         return Kernel(cgroup_error=str(error), strays_error=str(error))
     try:
         known = {unit: systemd.units[unit] for unit in systemd.trading}
-        found = strays.outside(
-            _commands(known), _main(known), trip.trading, trip.settings.monitors, strays.read()
-        )
+        found = users.and_strays(known, _main(known), tripset.for_trip(paths), manager)
     except OSError as error:
         return Kernel(can_kill=can_kill, strays_error=f"/proc: {error.strerror}")
     return Kernel(can_kill=can_kill, strays=found)
-
-
-def _commands(units: Mapping[str, Properties]) -> dict[str, tuple[Command, ...]]:
-    return {unit: commands(known.get("ExecStart", "")) for unit, known in units.items()}
 
 
 def _main(units: Mapping[str, Properties]) -> dict[int, str]:

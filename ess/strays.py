@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from dataclasses import dataclass
@@ -9,12 +10,16 @@ from typing import TYPE_CHECKING
 
 from ess import names
 from ess.facts import Stray
+from ess.manager import commands
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from ess.facts import Properties
     from ess.manager import Command
 
+# What is to be known of a trading unit, for these and for ess/users.py.
+PROPERTIES = ("ExecStart", "WorkingDirectory", "User", "DynamicUser")
 _INTERPRETER = re.compile(
     r"(?:python|pypy|perl|ruby|node|nodejs|java|php|lua|bash|dash|zsh|ksh|sh)[0-9.]*"
 )
@@ -26,12 +31,27 @@ _SHEBANG_WORDS = 3
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """One process of this host: its arguments, its cgroup v2 path, and the pid of its parent."""
+    """One process of this host: its arguments, its cgroup v2 path, and the pid of its parent.
+
+    `program`, `directory`: the file it runs, and where it is; empty for who may not know. `user`:
+    its number, -1 when that is not known.
+    """
 
     pid: int
     arguments: tuple[str, ...]
     cgroup: str
     parent: int = 0
+    program: str = ""
+    directory: str = ""
+    user: int = -1
+
+
+def programs(units: Mapping[str, Properties]) -> dict[str, tuple[Command, ...]]:
+    """Return what each unit runs, by its ExecStart and WorkingDirectory."""
+    return {
+        unit: commands(known.get("ExecStart", ""), known.get("WorkingDirectory", ""))
+        for unit, known in units.items()
+    }
 
 
 def read(proc: str = "/proc") -> list[Process]:
@@ -64,16 +84,16 @@ def outside(
     owners = _owners(main, trading, processes)
     found = []
     for process in processes:
-        if _unit(process.cgroup, trading):
+        if unit_of(process.cgroup, trading):
             continue
         if process.pid in owners:
             found.append(Stray(owners[process.pid], process.pid, process.cgroup, left=True))
             continue
         # A monitor may well be the same program with other arguments.
-        if _unit(process.cgroup, monitors):
+        if unit_of(process.cgroup, monitors):
             continue
         for unit, lines in commands.items():
-            if any(runs(command, process.arguments) for command in lines):
+            if any(runs(command, process) for command in lines):
                 found.append(Stray(unit, process.pid, process.cgroup))
                 break
     return tuple(found)
@@ -83,7 +103,7 @@ def _owners(
     main: Mapping[int, str], trading: Sequence[str], processes: Sequence[Process]
 ) -> dict[int, str]:
     """Return, by pid, the unit of each process that is in a trading unit or descends from one."""
-    inside = {process.pid: _unit(process.cgroup, trading) for process in processes}
+    inside = {process.pid: unit_of(process.cgroup, trading) for process in processes}
     owners = {**{pid: unit for pid, unit in inside.items() if unit}, **main}
     children: dict[int, list[int]] = {}
     for process in processes:
@@ -98,15 +118,17 @@ def _owners(
     return owners
 
 
-def runs(command: Command, arguments: Sequence[str]) -> bool:
-    """Tell whether a process with these arguments runs the program of this ExecStart= line."""
+def runs(command: Command, process: Process) -> bool:
+    """Tell whether a process runs the program of this ExecStart= line."""
     wanted = command.arguments.split()
+    arguments = process.arguments
     if _is_interpreter(command.path):
-        script = _script(wanted)
+        script = _script(wanted, command.directory)
         if script is not None:
-            return _is_interpreter(arguments[0]) and _script(arguments) == script
+            started = _is_interpreter(arguments[0]) or _is_interpreter(process.program)
+            return started and _script(arguments, process.directory) == script
     elif not command.path.startswith(_GENERIC):
-        return command.path in arguments[:_SHEBANG_WORDS]
+        return _is_file(command.path, process)
     if "$" in command.arguments:
         # systemd fills in variables when it starts the unit: there is no telling what with.
         return False
@@ -114,51 +136,113 @@ def runs(command: Command, arguments: Sequence[str]) -> bool:
     return " ".join([command.path, *wanted[1:]]) in shown or command.arguments in shown
 
 
+def _is_file(path: str, process: Process) -> bool:
+    """Tell whether a process runs this file, under whatever name; a script by its interpreter."""
+    first = process.arguments[:_SHEBANG_WORDS]
+    behind = first if _is_interpreter(process.program or first[0]) else first[:1]
+    return path in (
+        *first,
+        process.program,
+        *(_absolute(word, process.directory) for word in behind),
+    )
+
+
+def _absolute(path: str, directory: str) -> str:
+    """Return the path as seen from there, not looked at: the disk it is on may hang."""
+    return os.path.normpath(os.path.join(directory, path))
+
+
 def _is_interpreter(path: str) -> bool:
     return _INTERPRETER.fullmatch(os.path.basename(path)) is not None
 
 
-def _script(arguments: Sequence[str]) -> tuple[str, str] | None:
-    """Return the script or module on an interpreter's command line, if it can be told."""
+def _script(arguments: Sequence[str], directory: str) -> tuple[str, str] | None:
+    """Return the script or module on an interpreter's command line, if it can be told.
+
+    `directory`: where the interpreter runs, empty when that is not known.
+    """
     words = iter(arguments[1:])
     for word in words:
         if word in ("-m", "-jar"):
             return word, next(words, "")
         if word in ("-c", "-e"):
             return None
-        if word.startswith("/"):
-            return "", word
         if not word.startswith("-"):
-            return None
+            path = _absolute(word, directory)
+            return ("", path) if path.startswith("/") else None
     return None
 
 
-def _unit(cgroup: str, trading: Sequence[str]) -> str:
-    """Return the trading unit in whose cgroup this is, or nothing."""
-    units = (names.unit_of_cgroup(part) for part in cgroup.split("/"))
-    return next((unit for unit in units if unit and names.matches_any(trading, unit)), "")
+def unit_of(cgroup: str, units: Sequence[str]) -> str:
+    """Return the one of these units in whose cgroup this is, or nothing.
+
+    As the stop finds them: a service of that name below a user's manager, or below another
+    service, is somebody else's.
+    """
+    inside = itertools.dropwhile(lambda part: part.endswith(".slice"), cgroup.strip("/").split("/"))
+    unit = names.unit_of_cgroup(next(inside, ""))
+    return unit if unit and names.matches_any(units, unit) else ""
 
 
 def _read_process(proc: str, pid: int) -> Process | None:
     try:
         status = _read(f"{proc}/{pid}/status")
-        if _is_in_container(status):
+        if _is_in_container(status) and not _has_our_root(proc, pid):
             return None
-        words = _read(f"{proc}/{pid}/cmdline").rstrip("\0").split("\0")
+        words = _words(proc, pid)
         return Process(
             pid,
             tuple(filter(None, words)),
             _cgroup(_read(f"{proc}/{pid}/cgroup")),
             _parent(status),
+            _link(f"{proc}/{pid}/exe").removesuffix(" (deleted)"),
+            _link(f"{proc}/{pid}/cwd"),
+            _user(status),
         )
     except OSError:
         # It has ended meanwhile.
         return None
 
 
+def _words(proc: str, pid: int) -> list[str]:
+    """Return the command line; of a process whose main thread has ended another thread tells it."""
+    words = _read(f"{proc}/{pid}/cmdline")
+    if not words:
+        threads = sorted(os.listdir(f"{proc}/{pid}/task"), key=int)
+        words = _read(f"{proc}/{pid}/task/{threads[-1]}/cmdline")
+    return words.rstrip("\0").split("\0")
+
+
+def _link(path: str) -> str:
+    try:
+        return os.readlink(path)
+    except OSError:
+        # Another's, for others than root; or it has none: a kernel thread, a zombie.
+        return ""
+
+
+def _has_our_root(proc: str, pid: int) -> bool:
+    """Tell whether it sees the files we see: it has numbers of its own, and is no container."""
+    try:
+        return _root(f"{proc}/{pid}/mountinfo") == _root(f"{proc}/self/mountinfo")
+    except OSError:
+        return False
+
+
+def _root(mounts: str) -> list[str]:
+    """Return device and directory of what is mounted at /; its disk is not asked, it may hang."""
+    rows = (line.split(" ") for line in _read(mounts).splitlines())
+    return next((row[2:4] for row in reversed(list(rows)) if row[4:5] == ["/"]), [])
+
+
 def _parent(status: str) -> int:
     found = re.search(r"^PPid:\s*([0-9]+)$", status, re.MULTILINE)
     return int(found.group(1)) if found else 0
+
+
+def _user(status: str) -> int:
+    found = re.search(r"^Uid:\s*[0-9]+\s+([0-9]+)\s", status, re.MULTILINE)
+    return int(found.group(1)) if found else -1
 
 
 def _is_in_container(status: str) -> bool:

@@ -12,7 +12,7 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
-from ess import bounded, escaped, journal, latch, plan, strays, text, tripset
+from ess import bounded, escaped, journal, latch, plan, strays, text, tripset, users
 from ess.argv import Request
 from ess.console import SHORT_PATIENCE, Console
 from ess.containment import coming, look
@@ -20,7 +20,7 @@ from ess.errors import EssError, ManagerError
 from ess.exits import ExitCode
 from ess.ladder import Ladder
 from ess.latch import Receipt, State
-from ess.manager import choose, commands
+from ess.manager import choose
 from ess.progress import StopProgress
 from ess.systemctl import SystemctlManager
 
@@ -194,16 +194,14 @@ class Trip:
             return
         with contextlib.suppress(ManagerError):
             units = plan.concrete(self._set.trading, self._manager)
-            known = self._manager.show(units, [_ENDED, "ExecStart"])
+            known = self._manager.show(units, [_ENDED, *strays.PROPERTIES])
             ended = sorted((int(known[unit].get(_ENDED) or 0) / 1e6, unit) for unit in units)
             for moment, unit in ended:
                 if moment > self._receipt.began:
                     progress.down(unit, moment - self._receipt.began)
-            programs = {unit: commands(known[unit].get("ExecStart", "")) for unit in units}
             with contextlib.suppress(OSError):
-                self._outside = strays.outside(
-                    programs, {}, self._set.trading, self._set.settings.monitors, strays.read()
-                )
+                mine = {unit: known[unit] for unit in units}
+                self._outside = users.and_strays(mine, {}, self._set, self._manager)
 
     def _verdict(self, seen: Look, *, contained: bool) -> ExitCode:
         console = self._console

@@ -62,7 +62,8 @@ cgroup_pids() {
     done < <(timeout 1 find "$1" -name cgroup.procs 2>/dev/null)
 }
 
-# cgroup_kill DIR: SIGKILL to everything in the subtree, at once and including what forks meanwhile.
+# cgroup_kill DIR: SIGKILL to everything in the subtree, at once and including what forks meanwhile. What outlives that
+# is for cgroup_kill_each.
 cgroup_kill() {
     cgroup_is_unit "$1" || return 1
     if [[ -e $1/cgroup.kill ]]; then
@@ -71,6 +72,21 @@ cgroup_kill() {
     else
         cgroup_kill_frozen "$1"
     fi
+}
+
+# cgroup_kill_each DIR: SIGKILL to each process by itself, without a fork: cgroup.kill passes over one whose main thread
+# has ended, and a threaded group refuses it. The number of a thread stands for its process.
+cgroup_kill_each() {
+    local file id ids
+    cgroup_is_unit "$1" || return 1
+    shopt -s nullglob globstar
+    for file in "$1"/**/cgroup.threads; do
+        ids=''
+        # To its end, as in cgroup_populated.
+        IFS= read -r -d '' ids 2>/dev/null <"$file"
+        # 0 is a process outside our PID namespace, and for kill all of our own.
+        for id in $ids; do ((id <= 1)) || kill -s KILL "$id" 2>/dev/null; done
+    done
 }
 
 # Kernels before 5.14 have no cgroup.kill; freezing first is what keeps a fork bomb from outrunning us.

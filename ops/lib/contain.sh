@@ -47,7 +47,7 @@ contain_ask() {
     escaped_find && escaped_write ''
     contain_stop "${TRADING[@]}"
     if snapshot_ask; then
-        { escaped_ask; } &
+        { escaped_ask && escaped_keep; } &
         contain_thaw
         snapshot_triggers && snapshot_take
     fi
@@ -135,7 +135,11 @@ contain_pids() {
 contain_kill() {
     local since=${KILLED[$1]:-$NOW_MS}
     cgroup_kill "${CGROUPS[$1]}"
-    [[ -n ${KILLED[$1]:-} ]] || contain_note_pids "$1"
+    if [[ -z ${KILLED[$1]:-} ]]; then
+        contain_note_pids "$1"
+    else
+        cgroup_kill_each "${CGROUPS[$1]}"
+    fi
     KILLED[$1]=$since
     ((NOW_MS - since < CONTAIN_CUT_AFTER)) || contain_cut "$1"
 }

@@ -4,6 +4,7 @@
 # the process that made them, and the number of the unit's run that systemd gave to each.
 
 ESCAPED_PATIENCE=1000 # ms a stop waits for systemd's word about main processes
+ESCAPED_AGAIN=20      # ms between looks while a stop's grace lasts
 ESCAPED_MOST=4096     # processes that are looked at; under a fork bomb the kill comes first
 
 # escaped_find: into ESCAPED_LIST "pid start unit", start in ticks since boot, for every process of a trading unit
@@ -38,6 +39,23 @@ escaped_ask() {
     escaped_write "$$"
 }
 
+# escaped_keep: look again until the kill is due, as long as a group has anybody: a program may start another elsewhere
+# as it ends. Not under a fork bomb.
+escaped_keep() {
+    local told=$ESCAPED_LIST unit lives=1
+    # The numbers that systemd told may soon be others'.
+    UNITS_SEEN=()
+    clock_ms
+    while [[ -n $lives ]] && ((NOW_MS < CONTAIN_DEADLINE)) && contain_processes_left; do
+        pause "$ESCAPED_AGAIN"
+        escaped_find
+        [[ $ESCAPED_LIST == "$told" ]] || escaped_write "$$"
+        told=$ESCAPED_LIST lives=''
+        for unit in "${!CGROUPS[@]}"; do ! cgroup_populated "${CGROUPS[$unit]}" || lives=1; done
+        clock_ms
+    done
+}
+
 # escaped_by_run: into ESCAPED_LIST those that systemd started, or whose forefathers it did, as this run of a unit.
 escaped_by_run() {
     local unit run line
@@ -59,8 +77,15 @@ escaped_by_run() {
 
 # escaped_note: remember them while nothing is stopped; in a stop their parents may be dead before anybody looks.
 escaped_note() {
-    local known=''
+    local known='' unit
+    local -a empty=()
     UNITS_SEEN=()
+    cgroup_find "${TRADING[@]}"
+    for unit in "${TRADING[@]}"; do
+        [[ -n ${CGROUPS[$unit]:-} ]] && cgroup_populated "${CGROUPS[$unit]}" || empty+=("$unit")
+    done
+    # With nobody in its control group, a unit that runs has its main process elsewhere.
+    ((${#empty[@]} == 0)) || sd_show 'MainPID ControlPID' "${empty[@]}"
     escaped_find
     [[ ! -e $ESCAPED_FILE ]] || IFS= read -r -d '' known 2>/dev/null <"$ESCAPED_FILE"
     [[ $known == "$ESCAPED_LIST" ]] || escaped_write ''
@@ -85,14 +110,32 @@ escaped_follow() {
         [[ $pid =~ ^[1-9][0-9]{0,9}$ && -z ${ESCAPED_SEEN[$pid]:-} ]] || continue
         ((pid > 1 && ESCAPED_LEFT-- > 0)) || continue
         ESCAPED_SEEN[$pid]=1
-        escaped_inside "$unit" "$pid" || ! escaped_start "$pid" || ESCAPED_LIST+="$pid $ESCAPED_START $unit"$'\n'
+        if ! escaped_inside "$unit" "$pid" && escaped_start "$pid"; then
+            ESCAPED_LIST+="$pid $ESCAPED_START $unit"$'\n'
+            escaped_scope
+            # shellcheck disable=SC2206 # a list of numbers
+            todo+=($ESCAPED_PIDS)
+        fi
         escaped_children "$pid"
         # shellcheck disable=SC2206 # a list of numbers
         todo+=($ESCAPED_PIDS)
     done
 }
 
-# escaped_start PID: into ESCAPED_START when it was started, in ticks since boot; false when it does not live.
+# escaped_scope: into ESCAPED_PIDS all of the scope in ESCAPED_GROUP, when none in it is older than ESCAPED_START: then
+# it was made for this process (systemd-run, a login), and so is of the unit whoever in it lost his parents.
+escaped_scope() {
+    local began=$ESCAPED_START pid
+    ESCAPED_PIDS=''
+    [[ $ESCAPED_GROUP == *.scope ]] || return 0
+    escaped_gather "$ESCAPED_GROUP/cgroup.procs"
+    for pid in $ESCAPED_PIDS; do
+        ! escaped_start "$pid" || ((ESCAPED_START >= began)) || { ESCAPED_PIDS='' && return 0; }
+    done
+}
+
+# escaped_start PID: into ESCAPED_START when it was started, in ticks since boot; false when it does not live. One that
+# is a zombie lives when it has threads: only its main thread has ended.
 escaped_start() {
     local stat='' IFS=$' \n'
     local -a fields
@@ -100,7 +143,8 @@ escaped_start() {
     # Behind the name, which may contain anything, numbers follow.
     # shellcheck disable=SC2206
     fields=(${stat##*) })
-    [[ ${fields[0]:-} != [ZX] && ${fields[19]:-} =~ ^[0-9]+$ ]] || return 1
+    [[ ${fields[19]:-} =~ ^[0-9]+$ && ${fields[0]} != X ]] || return 1
+    [[ ${fields[0]} != Z ]] || ((fields[17] > 1)) || return 1
     ESCAPED_START=${fields[19]}
 }
 
@@ -109,15 +153,15 @@ escaped_lives() {
     escaped_start "$1" && [[ $ESCAPED_START == "${ESCAPED[$1]% *}" ]]
 }
 
-# escaped_inside UNIT PID: true for a process in the unit's control group or below.
+# escaped_inside UNIT PID: true for a process in the unit's control group or below; into ESCAPED_GROUP where it is.
 escaped_inside() {
     local groups=''
-    [[ -n ${CGROUPS[$1]:-} ]] || return 1
     # To its end, as in cgroup_populated.
     IFS= read -r -d '' groups 2>/dev/null <"/proc/$2/cgroup"
     groups=$'\n'$groups
     groups=${groups#*$'\n0::'}
-    [[ $CG_ROOT${groups%%$'\n'*}/ == "${CGROUPS[$1]}/"* ]]
+    ESCAPED_GROUP=$CG_ROOT${groups%%$'\n'*}
+    [[ -n ${CGROUPS[$1]:-} && $ESCAPED_GROUP/ == "${CGROUPS[$1]}/"* ]]
 }
 
 # escaped_children PID: into ESCAPED_PIDS, those of all its threads.

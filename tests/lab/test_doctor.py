@@ -131,7 +131,8 @@ FAULTS: dict[str, Fault] = {
     ),
     "another set of units": Fault(
         f"echo 'QT_ESS_TRADING_UNITS=quantum-execution extra' >>{CONFIG};"
-        f" printf '[Service]\\nExecStart=/bin/sleep inf\\n' >{UNITS}/extra.service; {RELOAD}",
+        " printf '[Service]\\nUser=daemon\\nExecStart=/bin/sleep inf\\n'"
+        f" >{UNITS}/extra.service; {RELOAD}",
         {"config-not-installed", "gate-missing", "halt-outdated"},
         f"sed -i /extra/d {CONFIG}; rm {UNITS}/extra.service; {RELOAD}",
     ),

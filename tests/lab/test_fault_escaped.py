@@ -123,6 +123,29 @@ def test_a_child_that_was_seen_before_its_parent_died_is_dead_in_time(guarded: L
     guarded.wait_until(lambda: not bots(guarded), g.PROMISE / 1000, "the bot is dead")
 
 
+def test_an_orphan_in_a_scope_of_its_units_is_dead_in_time(guarded: Lab) -> None:
+    """Neither parents nor environment told whose it was; the scope was made for the unit."""
+    trade_outside(guarded, "orphan")
+    guarded.systemctl("start", "quantum-ess-sentry.service")
+    guarded.exec("touch", g.RUN_FLAG)
+    guarded.wait_until(lambda: not bots(guarded), g.PROMISE / 1000, "the bot is dead")
+    g.assert_contained(guarded, UNIT)
+
+
+def test_what_leaves_in_the_middle_of_the_stop_is_dead_in_time(guarded: Lab) -> None:
+    """One look when the stop began missed it."""
+    g.put_units(guarded, {UNIT: g.service(f"ExecStart=/inside/outside.sh parting\n{FOREVER}")})
+    g.configure(guarded, [UNIT], STOP_GRACE="1.5")
+    g.start(guarded, UNIT)
+    guarded.exec("touch", g.RUN_FLAG)
+    began = time.monotonic()
+    guarded.wait_until(lambda: bots(guarded), 1.4, "it has left")
+    guarded.wait_until(
+        lambda: not bots(guarded), g.PROMISE / 1000 - (time.monotonic() - began), "it is dead"
+    )
+    g.assert_contained(guarded, UNIT)
+
+
 def test_a_trading_program_that_no_unit_has_is_not_called_contained(guarded: Lab) -> None:
     """As from cron or a shell: no stop reaches it, and everything said CONTAINED."""
     guarded.write("/opt/bot", "#!/bin/bash\nwhile :; do read -rt 1; done <> <(:)\n", 0o755)

@@ -190,6 +190,10 @@ CASES: dict[str, tuple[Facts, str]] = {
         with_part("kernel", strays=(Stray(UNIT, 7, "/user.slice/x.scope", left=True),)),
         "process-outside-unit",
     ),
+    "trading's user elsewhere": (
+        with_part("kernel", strays=(Stray(UNIT, 7, "/system.slice/cron.service", user="bot"),)),
+        "user-outside-unit",
+    ),
     "trading in a container": (
         with_unit(UNIT, ExecStart=started("/usr/bin/docker", "docker run bot")),
         "runs-elsewhere",
@@ -202,6 +206,23 @@ CASES: dict[str, tuple[Facts, str]] = {
         with_unit(UNIT, ExecStart=started("/bin/sh", "/bin/sh -c exec /usr/bin/systemd-run bot")),
         "runs-elsewhere",
     ),
+    "trading handed to a daemon by a pipe": (
+        with_unit(UNIT, ExecStart=started("/bin/sh", "/bin/sh -c echo bot | at now")),
+        "runs-elsewhere",
+    ),
+    "trading in somebody's tmux": (
+        with_unit(UNIT, ExecStart=started("/usr/bin/tmux", "tmux new-session -d bot")),
+        "runs-elsewhere",
+    ),
+    "trading on another host": (
+        with_unit(UNIT, ExecStart=started("/usr/bin/env", "env ssh localhost bot")),
+        "runs-elsewhere",
+    ),
+    "trading that another unit does": (
+        with_unit(UNIT, ExecStart=started("/bin/systemctl", "systemctl --user start bot")),
+        "runs-elsewhere",
+    ),
+    "trading as root": (with_unit(UNIT, User=""), "may-leave-unit"),
     "processes hidden": (with_part("kernel", strays_error="denied"), "processes-unknown"),
     "no drill ever": (with_part("disk", drill=Drill(None)), "drill-never"),
     "drill too old": (with_part("disk", drill=Drill(NOW - 9 * DAY, "PASS")), "drill-overdue"),
@@ -254,6 +275,35 @@ def test_each_fault_is_found_alone(facts: Facts, code: str) -> None:
         assert finding.fix
     warning = CATALOGUE[code][0] is Severity.WARNING
     assert armed.is_armed(found) == warning
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ("/usr/bin/tmux", "tmux -L bot new-session -d bot"),
+        ("/usr/bin/ssh", "ssh -N -L 1:localhost:1 feed"),
+        ("/bin/sh", "/bin/sh -c exec bot --mode batch --at 5 at"),
+        ("/bin/sh", "/bin/sh -c until systemctl is-active redis; do sleep 1; done; exec bot"),
+        ("/opt/bot", "/opt/bot docker"),
+    ],
+)
+def test_what_only_sounds_like_elsewhere(path: str, line: str) -> None:
+    assert armed.findings(with_unit(UNIT, ExecStart=started(path, line)), PATHS) == []
+
+
+@pytest.mark.parametrize("known", [{"User": "bot"}, {"User": "", "DynamicUser": "yes"}])
+def test_who_is_not_root_may_not_leave(known: dict[str, str]) -> None:
+    assert armed.findings(with_unit(UNIT, **known), PATHS) == []
+
+
+def test_one_warning_for_all_that_run_as_root() -> None:
+    facts = with_unit(UNIT, User="root")
+    units = dict(facts.systemd.units)
+    other = next(unit for unit in facts.systemd.trading if unit != UNIT)
+    units[other] = units[other] | {"User": "0"}
+    facts = replace(facts, systemd=replace(facts.systemd, units=units))
+    [found] = armed.findings(facts, PATHS)
+    assert (found.code, found.where) == ("may-leave-unit", " ".join(facts.systemd.trading))
 
 
 def test_a_healthy_host_is_armed() -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import pytest
 
 from ess import strays
 from ess.manager import Command, commands
 from ess.strays import Process
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 BINARY = Command("/opt/bot/bin/bot", "/opt/bot/bin/bot --live")
 SCRIPT = Command("/usr/bin/python3", "/usr/bin/python3 -u /opt/bot/main.py --live")
@@ -44,7 +48,50 @@ VARIABLE = Command("/usr/bin/socat", "/usr/bin/socat $FROM $TO")
     ],
 )
 def test_what_counts_as_the_same_program(command: Command, line: list[str], runs: bool) -> None:  # noqa: FBT001
-    assert strays.runs(command, line) is runs
+    assert strays.runs(command, Process(7, tuple(line), "/")) is runs
+
+
+RELATIVE = Command("/usr/bin/python3", "/usr/bin/python3 main.py", "/opt/bot")
+
+
+@pytest.mark.parametrize(
+    ("command", "process", "runs"),
+    [
+        # By hand, in its directory.
+        (SCRIPT, Process(7, ("python3", "main.py"), "/", 1, "/usr/bin/python3", "/opt/bot"), True),
+        (SCRIPT, Process(7, ("python3", "../bot/main.py"), "/", 1, "", "/opt/other"), True),
+        (SCRIPT, Process(7, ("python3", "main.py"), "/", 1, "/usr/bin/python3", "/opt/x"), False),
+        (SCRIPT, Process(7, ("python3", "main.py"), "/"), False),
+        (SCRIPT, Process(7, ("bot", "/opt/bot/main.py"), "/", 1, "/usr/bin/python3.11"), True),
+        (RELATIVE, Process(7, ("python3", "/opt/bot/main.py"), "/"), True),
+        (RELATIVE, Process(7, ("python3", "main.py"), "/", 1, "", "/opt/bot"), True),
+        (RELATIVE, Process(7, ("python3", "main.py"), "/", 1, "", "/root"), False),
+        # Under another name, or renamed while it ran.
+        (BINARY, Process(7, ("./bot",), "/", 1, "/opt/bot/bin/bot"), True),
+        (BINARY, Process(7, ("nothing to see",), "/", 1, "/opt/bot/bin/bot"), True),
+        (
+            BINARY,
+            Process(7, ("python3", "./bot"), "/", 1, "/usr/bin/python3", "/opt/bot/bin"),
+            True,
+        ),
+        (BINARY, Process(7, ("vim", "bot"), "/", 1, "/usr/bin/vim", "/opt/bot/bin"), False),
+        (TOOL, Process(7, ("sleep", "99"), "/", 1, "/usr/bin/sleep"), False),
+    ],
+)
+def test_who_runs_it_under_another_name(command: Command, process: Process, runs: bool) -> None:  # noqa: FBT001
+    assert strays.runs(command, process) is runs
+
+
+def test_a_unit_of_that_name_that_is_another_managers_is_none_of_ours() -> None:
+    """A user's manager ran it; the stop does not look there, and said CONTAINED."""
+    groups = [
+        "/user.slice/user-7.slice/user@7.service/app.slice/bot.service",
+        "/elsewhere/bot.service",
+        "/system.slice/pod.service/bot.service",
+    ]
+    processes = [Process(9, ("/opt/bot/bin/bot",), group) for group in groups]
+    found = strays.outside({"bot.service": [BINARY]}, {}, ["bot.service"], [], processes)
+    assert [stray.cgroup for stray in found] == groups
 
 
 def test_only_what_is_outside_every_trading_unit() -> None:
@@ -95,6 +142,17 @@ def test_containers_are_another_host() -> None:
     assert not strays._is_in_container("Name:\tx\nNSpid:\t4000\n")
 
 
+def test_a_program_whose_main_thread_has_ended_is_seen(tmp_path: Path) -> None:
+    task = tmp_path / "1/task"
+    for thread, line in (("1", ""), ("2", "/opt/bot\0-x\0")):
+        (task / thread).mkdir(parents=True)
+        (task / thread / "cmdline").write_text(line)
+    (tmp_path / "1/status").write_text("PPid:\t3\n")
+    (tmp_path / "1/cmdline").write_text("")
+    (tmp_path / "1/cgroup").write_text("0::/x\n")
+    assert strays.read(str(tmp_path)) == [Process(1, ("/opt/bot", "-x"), "/x", 3)]
+
+
 def test_exec_start_is_read() -> None:
     text = (
         "{ path=/bin/a ; argv[]=/bin/a -x y ; ignore_errors=no ; start_time=[n/a] ; pid=0 } "
@@ -102,6 +160,8 @@ def test_exec_start_is_read() -> None:
     )
     assert commands(text) == (Command("/bin/a", "/bin/a -x y"), Command("/bin/b", "b"))
     assert commands("") == ()
+    assert [one.directory for one in commands(text, "!/opt/bot")] == ["/opt/bot"] * 2
+    assert commands(text, "~")[0].directory == ""
 
 
 def test_a_monitor_that_is_the_same_program_is_no_trading() -> None:

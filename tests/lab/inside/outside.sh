@@ -1,6 +1,6 @@
 #!/bin/bash
 # A trading program that leaves the control group of its unit, and ignores what a stop sends first.
-# usage: outside.sh join|scope|child|nameless|tree
+# usage: outside.sh join|scope|child|nameless|tree|orphan|parting
 readonly GROUP=/sys/fs/cgroup/elsewhere.slice
 readonly BOT=(/usr/bin/env "--ignore-signal=TERM,INT,HUP" sleep 424242)
 
@@ -21,6 +21,13 @@ case $1 in
     nameless)
         (join && exec env -i "${BOT[@]}") &
         exec sleep infinity
+        ;;
+    # An orphan, in a scope that was made for the unit's main process.
+    orphan) exec systemd-run --quiet --scope -- bash -c 'setsid -f env -i "$@"; exec sleep infinity' bash "${BOT[@]}" ;;
+    # Only in the middle of the stop somebody leaves.
+    parting)
+        trap 'sleep 0.3; (join && exec env -i "${BOT[@]}") & wait' TERM
+        while :; do sleep 0.05; done
         ;;
     # The one outside has made another before anybody looked.
     tree)
