@@ -42,11 +42,14 @@ escaped_ask() {
 # escaped_keep: look again until the kill is due, as long as a group has anybody: a program may start another elsewhere
 # as it ends. Not under a fork bomb.
 escaped_keep() {
-    local told=$ESCAPED_LIST unit lives=1
+    local told=$ESCAPED_LIST unit lives=1 until
     # The numbers that systemd told may soon be others'.
     UNITS_SEEN=()
     clock_ms
-    while [[ -n $lives ]] && ((NOW_MS < CONTAIN_DEADLINE)) && contain_processes_left; do
+    # Who is only there in case the enforcer is not has no deadline yet.
+    until=$((NOW_MS + ENFORCE_GRACE_MAX))
+    ((until < CONTAIN_DEADLINE)) || until=$CONTAIN_DEADLINE
+    while [[ -n $lives ]] && ((NOW_MS < until)) && contain_processes_left; do
         pause "$ESCAPED_AGAIN"
         escaped_find
         [[ $ESCAPED_LIST == "$told" ]] || escaped_write "$$"
