@@ -44,7 +44,7 @@ early_flag() {
 
 # load VERB: a part that a verb does not need may be broken.
 load() {
-    local here=${BASH_SOURCE[0]} part rest=(activate ask release restart request asked sentry status)
+    local here=${BASH_SOURCE[0]} part rest=(activate ask unlatch release restart request asked sentry status)
     case $1 in
         enforce) rest=() ;;
         activate) rest=(activate ask) ;;

@@ -190,7 +190,10 @@ release_flags() {
             'Find out who and why (status), then deactivate again.'
         return "$EXIT_RELEASE_FAILED"
     fi
-    latch_clear && return 0
+    if unlatch; then
+        release_still_clear
+        return
+    fi
     rm -f -- "$RELEASING"
     latch_set "$CONTENT"
     complain "release failed: cannot remove $RUN_FLAG and $VAR_FLAG; the latch is still set" 'Is the disk read-only? Mend it, then deactivate again.'
@@ -211,6 +214,8 @@ release_wait_armed() {
         fi
         pause $RELEASE_POLL
     done
+    # The enforcer's last copy may have come before its end.
+    release_still_clear || return
     rm -f -- "$RELEASING"
 }
 
@@ -224,7 +229,7 @@ release_armed() {
 
 # release_still_clear: false, and trading is down again, when somebody else has set the latch meanwhile.
 release_still_clear() {
-    latch_is_set || request_waits || return 0
+    unlatch_gone && ! request_waits && return 0
     journal 1 '=== ESS DEACTIVATION ABORTED: the latch was set again ===' EVENT=release-failed
     release_tell failed 'the latch was set again'
     complain 'release stopped: somebody or something has set the latch again'
