@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +12,7 @@ from ess import strays
 from ess.manager import Command, commands
 from ess.strays import Process
 
+CHECKOUT = Path(__file__).parents[2]
 BINARY = Command("/opt/bot/bin/bot", "/opt/bot/bin/bot --live")
 SCRIPT = Command("/usr/bin/python3", "/usr/bin/python3 -u /opt/bot/main.py --live")
 MODULE = Command("/opt/venv/bin/python", "/opt/venv/bin/python -m bot.live x")
@@ -19,32 +22,58 @@ INLINE = Command("/bin/sh", "/bin/sh -c exec feed --fast")
 VARIABLE = Command("/usr/bin/socat", "/usr/bin/socat $FROM $TO")
 
 
-@pytest.mark.parametrize(
-    ("command", "line", "runs"),
-    [
-        (BINARY, ["/opt/bot/bin/bot", "--test"], True),
-        (BINARY, ["/usr/bin/python3", "/opt/bot/bin/bot"], True),
-        (BINARY, ["/usr/bin/python3", "-I", "/opt/bot/bin/bot"], True),
-        (BINARY, ["vim", "x", "y", "/opt/bot/bin/bot"], False),
-        (BINARY, ["bot"], False),
-        (SCRIPT, ["python3", "/opt/bot/main.py"], True),
-        (SCRIPT, ["/usr/bin/python3.11", "-u", "/opt/bot/main.py", "--paper"], True),
-        (SCRIPT, ["/usr/bin/python3", "/opt/other.py"], False),
-        (SCRIPT, ["/usr/bin/python3"], False),
-        (SCRIPT, ["less", "/opt/bot/main.py"], False),
-        (MODULE, ["python3", "-m", "bot.live"], True),
-        (MODULE, ["python3", "-m", "http.server"], False),
-        (TOOL, ["/usr/bin/sleep", "1234"], True),
-        (TOOL, ["sleep", "1234"], False),
-        (TOOL, ["/usr/bin/sleep", "99"], False),
-        (ENTRY, ["/opt/venv/bin/python3", "/usr/local/bin/bot"], True),
-        (INLINE, ["/bin/sh", "-c", "exec feed --fast"], True),
-        (INLINE, ["/bin/sh", "-c", "exec feed"], False),
-        (VARIABLE, ["/usr/bin/socat", "a", "b"], False),
-    ],
-)
+LINES = [
+    (BINARY, ["/opt/bot/bin/bot", "--test"], True),
+    (BINARY, ["/usr/bin/python3", "/opt/bot/bin/bot"], True),
+    (BINARY, ["/usr/bin/python3", "-I", "/opt/bot/bin/bot"], True),
+    (BINARY, ["vim", "x", "y", "/opt/bot/bin/bot"], False),
+    (BINARY, ["bot"], False),
+    (SCRIPT, ["python3", "/opt/bot/main.py"], True),
+    (SCRIPT, ["/usr/bin/python3.11", "-u", "/opt/bot/main.py", "--paper"], True),
+    (SCRIPT, ["/usr/bin/python3", "/opt/other.py"], False),
+    (SCRIPT, ["/usr/bin/python3"], False),
+    (SCRIPT, ["less", "/opt/bot/main.py"], False),
+    (MODULE, ["python3", "-m", "bot.live"], True),
+    (MODULE, ["python3", "-m", "http.server"], False),
+    (TOOL, ["/usr/bin/sleep", "1234"], True),
+    (TOOL, ["sleep", "1234"], False),
+    (TOOL, ["/usr/bin/sleep", "99"], False),
+    (ENTRY, ["/opt/venv/bin/python3", "/usr/local/bin/bot"], True),
+    (INLINE, ["/bin/sh", "-c", "exec feed --fast"], True),
+    (INLINE, ["/bin/sh", "-c", "exec feed"], False),
+    (VARIABLE, ["/usr/bin/socat", "a", "b"], False),
+    (BINARY, ["", "/opt/bot/bin/bot", "", ""], True),
+    (TOOL, ["/usr/bin/sleep", "", "1234"], True),
+    (TOOL, ["@", "*"], False),
+    (INLINE, ["$(touch /tmp/x)", "]", "a[$(touch /tmp/x)]"], False),
+]
+# The same for bash: of the words on its standard input, each ended by a NUL.
+BASH = """
+for part in names strays; do . "$1/ops/lib/$part.sh"; done
+declare -A UNIT_PROP=([bot.service.ExecStart]="{ path=$2 ; argv[]=$3 ; ignore_errors=no ; pid=0 }")
+UNITS_SEEN=(bot.service)
+strays_programs
+mapfile -t -d '' words
+strays_runs
+"""
+
+
+@pytest.mark.parametrize(("command", "line", "runs"), LINES)
 def test_what_counts_as_the_same_program(command: Command, line: list[str], runs: bool) -> None:  # noqa: FBT001
-    assert strays.runs(command, line) is runs
+    assert strays.runs(command, [word for word in line if word]) is runs
+
+
+@pytest.mark.parametrize(("command", "line", "runs"), LINES)
+def test_bash_counts_the_same(command: Command, line: list[str], runs: bool) -> None:  # noqa: FBT001
+    done = subprocess.run(
+        ["bash", "-c", BASH, "bash", CHECKOUT, command.path, command.arguments],
+        input="".join(f"{word}\0" for word in line),
+        capture_output=True,
+        text=True,
+        timeout=10,
+        check=False,
+    )
+    assert (done.returncode == 0, done.stderr) == (runs, "")
 
 
 def test_only_what_is_outside_every_trading_unit() -> None:
