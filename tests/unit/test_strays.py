@@ -142,3 +142,12 @@ def test_a_monitor_that_is_the_same_program_is_no_trading() -> None:
         {"bot.service": [SCRIPT]}, {}, ["bot.service"], ["rl-*.service"], processes
     )
     assert [stray.pid for stray in found] == [2]
+
+
+def test_a_process_that_hangs_in_the_kernel_does_not_hang_who_looks(tmp_path: Path) -> None:
+    for pid in ("1", "7"):
+        (tmp_path / pid).mkdir()
+        (tmp_path / pid / "status").write_text("PPid:\t0\n")
+    os.mkfifo(tmp_path / "7" / "cmdline")
+    with pytest.raises(TimeoutError, match="does not tell what it runs"):
+        strays.read(str(tmp_path), 0.2)
