@@ -46,7 +46,7 @@ activate_say_latch() {
     fi
     [[ -z $LATCH_FAILED ]] || latch_is_set || return 0
     tell "${RED}ESS STATUS: ACTIVE${PLAIN}"
-    if [[ -n $1 ]]; then tell 'The latch is set already. Seeing that trading is down:'; else
+    if [[ -n $1 ]]; then tell 'The latch was set already. Seeing that trading is down:'; else
         tell 'The latch is set. Stopping trading:'
     fi
 }

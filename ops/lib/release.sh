@@ -88,7 +88,7 @@ release_contained() {
         contain_look
     done
     ((${#SURVIVORS[@]})) || return 0
-    complain "release refused: still alive: ${SURVIVORS[*]}" 'Stop it first: ess_controller.sh activate; what survives that goes away with a reboot only.'
+    complain "release refused: still alive: ${SURVIVORS[*]}; the latch is still set" 'Stop it first: ess_controller.sh activate; what survives that goes away with a reboot only.'
     return 1
 }
 
@@ -120,7 +120,7 @@ release_await_list() {
 }
 
 release_unknown() {
-    complain 'release refused: it is not known what was running when the latch fell' \
+    complain 'release refused: it is not known what was running when the latch fell; the latch is still set' \
         'Say which: deactivate --all starts every trading unit, deactivate --no-start starts none.'
 }
 
@@ -155,7 +155,7 @@ release_permission() {
         fi
     fi
     if [[ -z $RELEASE_REASON && ${CONFIG[QT_ESS_REQUIRE_REASON]:-no} == yes ]]; then
-        complain 'release refused: a reason is required (QT_ESS_REQUIRE_REASON=yes)' 'Add: --reason "why it is safe to trade again"'
+        complain 'release refused: a reason is required (QT_ESS_REQUIRE_REASON=yes); the latch is still set' 'Add: --reason "why it is safe to trade again"'
         return 1
     fi
     clean "${RELEASE_REASON:-not given}"
@@ -252,11 +252,13 @@ release_fail() {
 
 # release_stop: latch, and see that what was started is down again, by our own hand if need be.
 release_stop() {
+    local already=''
     trap '' INT TERM HUP QUIT
     SYSTEMD_TIMEOUT=1
+    ! latch_is_set || already=1
     latch_set "$CONTENT"
     rm -f -- "$RELEASING"
-    activate_say_latch 1
+    activate_say_latch "$already"
     activate_contain 1 || return "$EXIT_NOT_CONTAINED"
     return "$EXIT_RELEASE_FAILED"
 }

@@ -93,7 +93,7 @@ status_show_clear() {
         tell 'Next: mend what is listed here. To stop trading now:'
         tell "  sudo $0 activate"
         status_show_watcher
-        for finding in "${FINDINGS[@]}"; do tell "  - $finding"; done
+        for finding in "${FINDINGS[@]}"; do say_words '  - ' '    ' "$finding"; done
     else
         tell "${GREEN}ARMED: trading may run, and the stop is ready.${PLAIN}"
         tell 'To stop trading now:'

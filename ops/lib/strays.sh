@@ -4,13 +4,14 @@
 
 STRAYS_PATIENCE=1   # s that a process may take to tell what it runs
 STRAYS_DARK_MOST=3  # processes that did not, and the rest is not asked
+STRAYS_LIMIT=5000   # ms for all of them
 STRAYS_WORDS=1000   # of a command line that are looked at
 STRAYS_ANCESTORS=64 # a chain of parents that is followed
 STRAYS_INTERPRETER='^(python|pypy|perl|ruby|node|nodejs|java|php|lua|bash|dash|zsh|ksh|sh)[0-9.]*$'
 
 # strays_find: into STRAYS "pid unit cgroup" of each, into STRAYS_PIDS the first ten pids, into STRAYS_DARK the pids of
 # those that did not tell what they run. False when it is not known, and into STRAYS_WHY systemd or /proc, who does not
-# tell. Takes some seconds at most.
+# tell. Takes STRAYS_LIMIT and STRAYS_PATIENCE at most.
 strays_find() {
     local -a pids
     STRAYS=() STRAYS_DARK=() STRAYS_PIDS=''
@@ -30,6 +31,8 @@ strays_find() {
 strays_read() {
     local asked
     local -a left
+    clock_ms
+    STRAYS_UNTIL=$((NOW_MS + STRAYS_LIMIT))
     left=(/proc/[0-9]*)
     left=("${left[@]#/proc/}")
     until strays_ask "${left[@]}"; do
@@ -41,7 +44,7 @@ strays_read() {
 }
 
 # strays_ask PID...: in a child, because the command line of a process that hangs in the kernel may not be readable,
-# ever. False when it hangs, or died, at STRAYS_AT.
+# ever. False when it hangs, or died, at STRAYS_AT; that is empty when there is no time to ask the others.
 strays_ask() {
     local fd child line
     STRAYS_AT=''
@@ -54,6 +57,8 @@ strays_ask() {
             stray\ *) STRAYS+=("${line#stray }") ;;
             *) STRAYS_AT=$line ;;
         esac
+        clock_ms
+        ((NOW_MS < STRAYS_UNTIL)) || { STRAYS_AT='' && break; }
     done
     kill -s KILL "$child" 2>/dev/null
     exec {fd}<&-

@@ -33,7 +33,7 @@ ARMED = "ARMED: trading may run, and the stop is ready."
 OUTSIDE = "NOT CONTAINED: trading runs outside its units."
 # The program of a trading unit, from somebody's shell.
 STRAY = (
-    "systemd-run -q --unit=by-hand"
+    "systemd-run -q --collect --unit=by-hand"
     f" $(sed -n s/^ExecStart=//p /etc/systemd/system/{ENGINE} | sed s/%N/quantum-ai-engine/g)"
 )
 STRAY_ENDED = "systemctl stop by-hand"
