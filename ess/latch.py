@@ -131,6 +131,15 @@ def identity(flag: str) -> str:
     return key_values(content).get("id", "")
 
 
+def is_older(flag: str, other: str) -> bool:
+    """Tell whether a flag was last written, or touched, before the other file; False if unknown."""
+    try:
+        answer = _aside(lambda: str(os.lstat(flag).st_mtime_ns).encode())
+        return answer is not None and int(answer) < os.lstat(other).st_mtime_ns
+    except OSError:
+        return False
+
+
 def asked(paths: Paths) -> tuple[int, ...]:
     """Return what changes with every activation, also while latched, and with every touch."""
     times: list[int] = []

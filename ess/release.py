@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 _PATIENCE = 10.0
 # How long the enforcer and the path unit may take over the end of the latch (s).
 _ARM_LIMIT = 5.0
+# Copies of the flag that the enforcer may still be making; more are not its.
+_LATE_COPIES = 3
 # How long a disk may take to note what a release did (s).
 _TELLING = 1.0
 
@@ -149,11 +151,11 @@ class _Release:
         if latch.asked(self._paths) != asked or request.waits(self._paths):
             raise _LatchedAgain
         flags = (self._paths.var_flag, self._paths.run_flag)
-        self._released = {latch.identity(flag) for flag in flags} - {""}
+        # A flag that somebody touched has no id, and its copy on disk has the enforcer's.
+        said = (*flags, self._paths.enforcer)
+        self._released = {latch.identity(file) for file in said} - {""}
         for flag in flags:
             self._clear(flag)
-        if latch.state(self._paths) is not State.CLEAR:
-            raise ReleaseError("a flag is still there after it was removed")
 
     def _keep_list(self) -> None:
         with contextlib.suppress(OSError), open(self._paths.running, "x", encoding="ascii") as file:
@@ -168,18 +170,18 @@ class _Release:
     def _clear_late_copy(self) -> None:
         """Remove the persistent flag if the enforcer was just copying it when the marker came.
 
-        A copy records the trip that is being released. Whoever trips now leaves another id, and
-        whoever touches a flag touches the other one.
+        A copy records the trip that is being released, and is older than the marker. Whoever trips
+        now leaves another id, and whoever touches the copy makes it newer.
         """
-        if latch.identity(self._paths.var_flag) in self._released:
-            self._clear(self._paths.var_flag)
+        flag = self._paths.var_flag
+        if latch.identity(flag) in self._released and latch.is_older(flag, self._paths.releasing):
+            self._clear(flag)
 
     def _await_armed(self) -> None:
         trigger, path = self._paths.trigger_unit, self._paths.path_unit
         requests = self._paths.request_names_unit
         deadline = time.monotonic() + _ARM_LIMIT
         while True:
-            self._clear_late_copy()
             self._check()
             states = self._manager.show([trigger, path, requests], ["ActiveState", "SubState"])
             ended = states[trigger].get("ActiveState") in ("inactive", "failed")
@@ -190,12 +192,19 @@ class _Release:
             if time.monotonic() > deadline:
                 raise ReleaseError(f"{path} does not watch again: trading would run unprotected")
             time.sleep(POLL)
+        # The enforcer's last copy may have come before its end.
+        self._check()
         self._end_marker()
 
     def _check(self) -> None:
         self._interrupts.check()
-        if latch.state(self._paths) is not State.CLEAR or request.waits(self._paths):
+        if request.waits(self._paths):
             raise _LatchedAgain
+        for _ in range(_LATE_COPIES):
+            if latch.state(self._paths) is State.CLEAR:
+                return
+            self._clear_late_copy()
+        raise _LatchedAgain
 
     def _stopped_by_others(self) -> ExitCode:
         self._end_marker()

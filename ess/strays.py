@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING
 
-from ess import names
+from ess import bounded, names
 from ess.facts import Stray
 from ess.manager import commands
 
@@ -25,6 +26,8 @@ _INTERPRETER = re.compile(
 )
 # Every host runs these for a hundred purposes: only the whole command line tells one from another.
 _GENERIC = ("/bin/", "/sbin/", "/usr/bin/", "/usr/sbin/")
+# How long all processes together may take to tell what they run (s).
+_PATIENCE = 2.0
 # A program with a #! line is seen behind its interpreter and up to one option of it.
 _SHEBANG_WORDS = 3
 
@@ -54,13 +57,24 @@ def programs(units: Mapping[str, Properties]) -> dict[str, tuple[Command, ...]]:
     }
 
 
-def read(proc: str = "/proc") -> list[Process]:
-    """Return the processes of this host, containers' left out.
+def read(proc: str = "/proc", patience: float = _PATIENCE) -> list[Process]:
+    """Return the processes of this host, containers' left out; takes `patience` (s) at most.
 
-    Raises OSError when they cannot all be seen (hidepid, for others than root).
+    Raises OSError when they cannot all be seen (hidepid, for others than root), and when one does
+    not tell what it runs: the command line of a process that hangs in the kernel may not be
+    readable, ever.
     """
-    found = []
+    import json  # noqa: PLC0415 - the way in must not wait for what is needed after the stop
+
     os.stat(f"{proc}/1/status")
+    answer = bounded.call(lambda: json.dumps(list(map(astuple, _all(proc)))).encode(), patience)
+    if answer is None:
+        raise OSError(errno.ETIMEDOUT, "a process does not tell what it runs")
+    return [Process(pid, tuple(words), *rest) for pid, words, *rest in json.loads(answer)]
+
+
+def _all(proc: str) -> list[Process]:
+    found = []
     for name in os.listdir(proc):
         if name.isdigit():
             process = _read_process(proc, int(name))

@@ -44,7 +44,7 @@ early_flag() {
 
 # load VERB: a part that a verb does not need may be broken.
 load() {
-    local here=${BASH_SOURCE[0]} part rest=(activate ask release restart request asked sentry status)
+    local here=${BASH_SOURCE[0]} part rest=(activate ask unlatch release restart request asked sentry status)
     case $1 in
         enforce) rest=(byhand) ;;
         activate) rest=(activate ask) ;;
@@ -70,7 +70,13 @@ load_tellers() {
     metrics_begin() { :; }
     metrics_end() { :; }
     denied_tell() { :; }
-    [[ $2 != sentry ]] || more=(request asked status arming metrics denied)
+    strays_find() { STRAYS=() STRAYS_DARK=() STRAYS_PIDS='' STRAYS_WHY=strays.sh && return 1; }
+    watching_line() { WATCHING=''; }
+    case $2 in
+        sentry) more=(request asked status arming metrics denied) ;;
+        activate | deactivate) more=(strays) ;;
+        status | doctor) more=(strays watch watching) ;;
+    esac
     TELLERS=' '
     for part in spool certificate "${more[@]}"; do
         # shellcheck source=/dev/null

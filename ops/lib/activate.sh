@@ -46,7 +46,7 @@ activate_say_latch() {
     fi
     [[ -z $LATCH_FAILED ]] || latch_is_set || return 0
     tell "${RED}ESS STATUS: ACTIVE${PLAIN}"
-    if [[ -n $1 ]]; then tell 'The latch is set already. Seeing that trading is down:'; else
+    if [[ -n $1 ]]; then tell 'The latch was set already. Seeing that trading is down:'; else
         tell 'The latch is set. Stopping trading:'
     fi
 }
@@ -141,10 +141,31 @@ activate_verdict() {
     for unit in "${TRADING[@]}"; do
         name_is_pattern "$unit" || [[ -n ${DOWN_MS[$unit]:-} ]] || tell "  down   $unit"
     done
+    activate_outside || return "$EXIT_NOT_CONTAINED"
     tell "CONTAINED: no trading process is alive (seen $ms ms after the latch)."
     latch_is_set || return "$EXIT_NOT_CONTAINED"
     tell 'Next: find out what happened. To resume trading:'
     tell "  sudo $0 deactivate"
+}
+
+# activate_outside: false, and said, when a trading program runs that no unit started: no stop reaches it.
+activate_outside() {
+    local stray rest
+    # A child in a full process table would have to wait.
+    [[ -z $ACTIVATE_DEAF ]] && contain_processes_left || return 0
+    strays_find
+    ((${#STRAYS_DARK[@]} == 0)) || say_words '' '  ' "Not known: what pid ${STRAYS_DARK[*]} runs; the kernel does not tell."
+    ((${#STRAYS[@]})) || return 0
+    tell "${RED}NOT CONTAINED: trading runs outside its units.${PLAIN}"
+    for stray in "${STRAYS[@]:0:10}"; do
+        rest=${stray#* }
+        clean "${rest#* }"
+        say_words '  ALIVE  ' '         ' "${rest%% *}  pid ${stray%% *} in $CLEAN"
+    done
+    say_words '' '  ' "Next: end it by hand; nothing else does: sudo kill -KILL $STRAYS_PIDS"
+    tell "Then: $0 status"
+    [[ -n $ACTIVATE_ASKS ]] || journal 1 'activation: NOT CONTAINED: a trading program runs outside its unit'
+    return 1
 }
 
 activate_show_not_contained() {
@@ -152,7 +173,7 @@ activate_show_not_contained() {
     tell "${RED}NOT CONTAINED after $1 ms:${PLAIN}"
     for unit in "${SURVIVORS[@]}"; do
         contain_pids "$unit"
-        tell "  ALIVE  $unit  pids ${PIDS[*]:0:10}"
+        say_words '  ALIVE  ' '         ' "$unit  pids ${PIDS[*]:0:10}"
     done
     ((${#SURVIVORS[@]})) || tell '  systemd still has a job of a trading unit to do'
     tell 'Next: cut this host off the network or power it off. Then:'

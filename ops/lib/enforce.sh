@@ -92,7 +92,8 @@ enforce_in_haste() {
 enforce_report() {
     {
         [[ -d $RUNTIME_DIR ]] || mkdir -p -- "$RUNTIME_DIR"
-        printf 'pid=%s\nphase=%s\nms=%s\nat_us=%s\n' "$$" "$1" "${2:-}" "${EPOCHREALTIME/./}" >"$ENFORCER_FILE.new" &&
+        enforce_activation
+        printf 'pid=%s\nphase=%s\nms=%s\nat_us=%s\nid=%s\n' "$$" "$1" "${2:-}" "${EPOCHREALTIME/./}" "$ACTIVATION" >"$ENFORCER_FILE.new" &&
             mv -fT -- "$ENFORCER_FILE.new" "$ENFORCER_FILE"
     } </dev/null >/dev/null 2>&1
 }
@@ -240,14 +241,14 @@ enforce_hold() {
     enforce_mend
 }
 
-# enforce_mend: put back what is missing.
+# enforce_mend: put back what is missing; a release may have begun since we have looked for one.
 enforce_mend() {
     clock_ms
     if ((NOW_MS - ${ENFORCE_MENDED:--99999} >= ENFORCE_LOG_EVERY)); then
         journal 2 'a latch flag went missing without a release: putting it back'
         ENFORCE_MENDED=$NOW_MS
     fi
-    latch_mend "$CONTENT"
+    latch_mend "$CONTENT" "$RELEASING"
 }
 
 # enforce_release_running: true while a live process holds the release lock and is removing flags. A

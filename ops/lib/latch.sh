@@ -58,10 +58,11 @@ latch_content() {
     printf -v CONTENT '%s\n' "id=$id" "at=$at" "operator=$operator" "source=$1" "reason=$reason" "category=$3"
 }
 
-# latch_write FLAG CONTENT: true when something is at FLAG afterwards. The first writer's content
-# stays. A disk too full for the content still gets the empty flag.
+# latch_write FLAG CONTENT [UNLESS]: true when something is at FLAG afterwards. The first writer's content
+# stays. A disk too full for the content still gets the empty flag. With UNLESS nothing on disk is made a flag while a
+# file of that name is there.
 latch_write() {
-    local flag=$1 dir=${1%/*} draft
+    local flag=$1 dir=${1%/*} draft unless=${3:-} named=''
     [[ -d $dir ]] || mkdir -p -- "$dir" 2>/dev/null
     if [[ $dir == "$RUN_DIR" && ! -L $flag ]]; then
         latch_write_plainly "$flag" "$2"
@@ -71,15 +72,18 @@ latch_write() {
     latch_draft "$dir"
     if { printf '%s' "$2" >"$draft"; } 2>/dev/null; then
         [[ $dir == /run/* ]] || sync -- "$draft" 2>/dev/null
-        if [[ -L $flag ]]; then
-            mv -fT -- "$draft" "$flag" 2>/dev/null
+        if [[ -n $unless && -e $unless ]]; then
+            named=never
+        elif [[ -L $flag ]]; then
+            mv -fT -- "$draft" "$flag" 2>/dev/null && named=1
         else
-            ln -T -- "$draft" "$flag" 2>/dev/null
+            ln -T -- "$draft" "$flag" 2>/dev/null && named=1
         fi
         [[ $dir == /run/* ]] || sync -- "$dir" 2>/dev/null
     fi
     rm -f -- "$draft" 2>/dev/null
-    [[ -e $flag ]] || latch_write_plainly "$flag" "$2"
+    # What was there and is gone again, a release has taken.
+    [[ -n $named || -e $flag ]] || latch_write_plainly "$flag" "$2"
     [[ -e $flag ]]
 }
 
@@ -141,16 +145,17 @@ latch_reword() {
     rm -f -- "$draft"
 }
 
-# latch_mend CONTENT: put a flag that is missing, or is a symlink, back. The one on disk is written by
-# a child, one at a time and at most five times a second: its disk may be read-only or hang.
+# latch_mend CONTENT [UNLESS]: put a flag that is missing, or is a symlink, back, while there is no file UNLESS. The
+# one on disk is written by a child, one at a time and at most five times a second: its disk may be read-only or hang.
 latch_mend() {
+    [[ -z ${2:-} || ! -e $2 ]] || return 0
     if [[ ! -e $RUN_FLAG || -L $RUN_FLAG ]]; then latch_write "$RUN_FLAG" "$1"; fi
     [[ ! -e $VAR_FLAG || -L $VAR_FLAG ]] || return 0
     clock_ms
     ((NOW_MS - ${LATCH_MENDED_MS:--1000} >= 200)) || return 0
     [[ -z ${LATCH_MENDER:-} ]] || ! kill -0 "$LATCH_MENDER" 2>/dev/null || return 0
     LATCH_MENDED_MS=$NOW_MS
-    { latch_write "$VAR_FLAG" "$1"; } </dev/null >/dev/null 2>&1 &
+    { latch_write "$VAR_FLAG" "$@"; } </dev/null >/dev/null 2>&1 &
     LATCH_MENDER=$!
 }
 
@@ -233,12 +238,10 @@ latch_tell() {
     say_words '  why      ' '           ' "${LATCH[reason]:-no reason written}"
 }
 
-# latch_clear: remove both flags, whatever they are. True when both are gone; while the one on disk cannot be
-# removed, the other stays.
+# latch_clear: remove both flags, whatever they are; false when that cannot be done. While the one on disk cannot be
+# removed, the other stays. True does not tell that none is there by now.
 latch_clear() {
-    rm -rf --one-file-system -- "$VAR_FLAG" 2>/dev/null
-    ! latch_there "$VAR_FLAG" || return 1
-    rm -rf --one-file-system -- "$RUN_FLAG" 2>/dev/null
+    rm -rf --one-file-system -- "$VAR_FLAG" 2>/dev/null && rm -rf --one-file-system -- "$RUN_FLAG" 2>/dev/null || return 1
     sync -- "$STATE_DIR" 2>/dev/null
-    ! latch_is_set
+    return 0
 }

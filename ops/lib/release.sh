@@ -88,7 +88,7 @@ release_contained() {
         contain_look
     done
     ((${#SURVIVORS[@]})) || return 0
-    complain "release refused: still alive: ${SURVIVORS[*]}" 'Stop it first: ess_controller.sh activate; what survives that goes away with a reboot only.'
+    complain "release refused: still alive: ${SURVIVORS[*]}; the latch is still set" 'Stop it first: ess_controller.sh activate; what survives that goes away with a reboot only.'
     return 1
 }
 
@@ -120,7 +120,7 @@ release_await_list() {
 }
 
 release_unknown() {
-    complain 'release refused: it is not known what was running when the latch fell' \
+    complain 'release refused: it is not known what was running when the latch fell; the latch is still set' \
         'Say which: deactivate --all starts every trading unit, deactivate --no-start starts none.'
 }
 
@@ -155,7 +155,7 @@ release_permission() {
         fi
     fi
     if [[ -z $RELEASE_REASON && ${CONFIG[QT_ESS_REQUIRE_REASON]:-no} == yes ]]; then
-        complain 'release refused: a reason is required (QT_ESS_REQUIRE_REASON=yes)' 'Add: --reason "why it is safe to trade again"'
+        complain 'release refused: a reason is required (QT_ESS_REQUIRE_REASON=yes); the latch is still set' 'Add: --reason "why it is safe to trade again"'
         return 1
     fi
     clean "${RELEASE_REASON:-not given}"
@@ -190,7 +190,10 @@ release_flags() {
             'Find out who and why (status), then deactivate again.'
         return "$EXIT_RELEASE_FAILED"
     fi
-    latch_clear && return 0
+    if unlatch; then
+        release_still_clear
+        return
+    fi
     rm -f -- "$RELEASING"
     latch_set "$CONTENT"
     complain "release failed: cannot remove $RUN_FLAG and $VAR_FLAG; the latch is still set" 'Is the disk read-only? Mend it, then deactivate again.'
@@ -211,6 +214,8 @@ release_wait_armed() {
         fi
         pause $RELEASE_POLL
     done
+    # The enforcer's last copy may have come before its end.
+    release_still_clear || return
     rm -f -- "$RELEASING"
 }
 
@@ -224,7 +229,7 @@ release_armed() {
 
 # release_still_clear: false, and trading is down again, when somebody else has set the latch meanwhile.
 release_still_clear() {
-    latch_is_set || request_waits || return 0
+    unlatch_gone && ! request_waits && return 0
     journal 1 '=== ESS DEACTIVATION ABORTED: the latch was set again ===' EVENT=release-failed
     release_tell failed 'the latch was set again'
     complain 'release stopped: somebody or something has set the latch again'
@@ -247,11 +252,13 @@ release_fail() {
 
 # release_stop: latch, and see that what was started is down again, by our own hand if need be.
 release_stop() {
+    local already=''
     trap '' INT TERM HUP QUIT
     SYSTEMD_TIMEOUT=1
+    ! latch_is_set || already=1
     latch_set "$CONTENT"
     rm -f -- "$RELEASING"
-    activate_say_latch 1
+    activate_say_latch "$already"
     activate_contain 1 || return "$EXIT_NOT_CONTAINED"
     return "$EXIT_RELEASE_FAILED"
 }

@@ -76,7 +76,7 @@ restart_one() {
         return
     fi
     restart_wait_up "$unit" "$before" || return
-    tell "  up    $unit"
+    tell "  up     $unit"
     [[ $unit != *.service || $RESTART_STATE == 'done' ]] || restart_settle "$unit"
 }
 
@@ -147,7 +147,7 @@ restart_settle() {
             up) [[ $RESTART_IDENTITY == "$identity" ]] ;;
             *) false ;;
         esac || {
-            release_again "$unit came up and did not stay up for ${CONFIG[QT_ESS_SETTLE]:-2} s"
+            release_again "$unit came up but did not stay up for ${CONFIG[QT_ESS_SETTLE]:-2} s"
             return
         }
         [[ $RESTART_STATE != up ]] || ((NOW_MS < limit)) || return 0

@@ -10,10 +10,13 @@ status() {
     config_for_trip
     if [[ $LATCH_STATE == clear ]]; then
         status_findings
+        status_check_strays
         ((${#FINDINGS[@]} == 0)) || code=$EXIT_NOT_ARMED
         [[ -n $1 ]] || status_show_clear
     else
         status_contained || code=$EXIT_NOT_CONTAINED
+        strays_find
+        ((${#STRAYS[@]} == 0)) || code=$EXIT_NOT_CONTAINED
         [[ -n $1 ]] || status_show_latched
         [[ -z $1 || $code != 0 ]] || code=$EXIT_LATCHED
     fi
@@ -39,41 +42,63 @@ status_contained() {
 status_show_latched() {
     tell "${RED}ESS STATUS: ACTIVE${PLAIN}"
     [[ $LATCH_STATE != unknown ]] || tell 'The state of the latch could not be read; it is treated as active.'
-    if ((${#SURVIVORS[@]} + ${#COMING[@]})); then
+    if ((${#SURVIVORS[@]} + ${#COMING[@]} + ${#STRAYS[@]})); then
         status_show_not_contained
     else
         tell "${GREEN}CONTAINED: no trading process is alive.${PLAIN}"
+        [[ $STRAYS_WHY != systemd ]] || tell 'systemd does not answer; this was read from the kernel.'
         tell 'Next: find out what happened. To resume trading:'
         tell "  sudo $0 deactivate"
     fi
+    ((${#STRAYS_DARK[@]} == 0)) || say_words '' '  ' "Not known: what pid ${STRAYS_DARK[*]} runs; the kernel does not tell."
     tell ''
     latch_tell
+    status_show_watcher
+}
+
+# status_show_watcher: only where it is switched on, and not well.
+status_show_watcher() {
+    watching_line
+    [[ -z $WATCHING ]] || say_words "${WATCHING_TONE}Watcher: " '         ' "$WATCHING$PLAIN"
 }
 
 status_show_not_contained() {
-    local unit
+    local unit stray
     tell "${RED}NOT CONTAINED: trading is not (known to be) down.${PLAIN}"
     for unit in "${SURVIVORS[@]}"; do
         contain_pids "$unit"
-        tell "  ALIVE    $unit  pids ${PIDS[*]:0:10}"
+        say_words '  ALIVE    ' '           ' "$unit  pids ${PIDS[*]:0:10}"
+    done
+    for stray in "${STRAYS[@]}"; do
+        unit=${stray#* }
+        say_words '  ALIVE    ' '           ' "${unit%% *}  pids ${stray%% *}  outside it"
     done
     for unit in "${COMING[@]}"; do tell "  QUEUED   $unit  (starting or stopping)"; done
-    tell "Next: sudo $0 activate"
+    if ((${#STRAYS[@]})); then
+        tell 'Next: end what runs outside its unit; nothing else does that:'
+        say_words '  ' '  ' "sudo kill -KILL $STRAYS_PIDS"
+        ((${#SURVIVORS[@]} + ${#COMING[@]} == 0)) || tell "Then: sudo $0 activate"
+    else
+        tell "Next: sudo $0 activate"
+    fi
     tell 'If that does not end them: cut this host off the network or power it off.'
 }
 
 status_show_clear() {
-    local finding
+    local finding many="${#FINDINGS[@]} reasons"
     tell "${BOLD}ESS STATUS: INACTIVE${PLAIN}"
     if ((${#FINDINGS[@]})); then
-        tell "${RED}DISARMED: ${#FINDINGS[@]} reason(s); a stop may not work.${PLAIN}"
+        [[ $many != '1 reasons' ]] || many='1 reason'
+        tell "${RED}DISARMED: $many; a stop may not work.${PLAIN}"
         tell 'Next: mend what is listed here. To stop trading now:'
         tell "  sudo $0 activate"
-        for finding in "${FINDINGS[@]}"; do tell "  - $finding"; done
+        status_show_watcher
+        for finding in "${FINDINGS[@]}"; do say_words '  - ' '    ' "$finding"; done
     else
         tell "${GREEN}ARMED: trading may run, and the stop is ready.${PLAIN}"
         tell 'To stop trading now:'
         tell "  sudo $0 activate"
+        status_show_watcher
     fi
 }
 
@@ -157,6 +182,22 @@ status_check_escaped() {
         [[ -z $pid ]] ||
             FINDINGS+=("a process of $unit left its control group: pid $pid; mend: start it with User=, not su or systemd-run")
     done < <(printf '%s' "$ESCAPED_LIST")
+}
+
+# status_check_strays: no program of a trading unit runs where no stop comes. Not a part of status_findings: the sentry
+# judges every minute, and a process that does not tell what it runs would keep it from ending.
+status_check_strays() {
+    local stray pid rest
+    strays_find || [[ $STRAYS_WHY == systemd ]] ||
+        FINDINGS+=("$STRAYS_WHY: it is not known whether trading runs outside its units; mend: look again as root")
+    for stray in "${STRAYS[@]:0:5}"; do
+        pid=${stray%% *} rest=${stray#* }
+        clean "${rest#* }"
+        FINDINGS+=("${rest%% *}: its program also runs outside it: pid $pid in $CLEAN; mend: sudo kill $pid")
+    done
+    for pid in "${STRAYS_DARK[@]}"; do
+        FINDINGS+=("/proc: pid $pid does not tell what it runs, which may be trading; mend: end it, or reboot")
+    done
 }
 
 # status_check_gate UNIT DROP-INS: the gate is loaded, and is the last word: a drop-in that is read after

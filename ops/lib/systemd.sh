@@ -10,7 +10,7 @@ sd() {
 # sd_show "PROPERTY PROPERTY..." UNIT...: fills UNIT_PROP[unit.property] and UNITS_SEEN. False when
 # systemd did not answer, and then everything is unknown.
 sd_show() {
-    local properties=$1 line id='' answer
+    local properties=$1 line key id='' answer
     local -a flags=(-p Id)
     shift
     declare -gA UNIT_PROP=()
@@ -24,7 +24,9 @@ sd_show() {
             sd_show_keep
             continue
         fi
-        block[${line%%=*}]=${line#*=}
+        key=${line%%=*}
+        # One line for each ExecStart=.
+        block[$key]+=${block[$key]:+ }${line#*=}
     done < <(printf '%s\n\n' "$answer")
 }
 

@@ -67,9 +67,8 @@ break_disk() {
 
 mend_disk() {
     umount -l "$STATE_DIR"
-    # While the enforcer still puts the flag back, a release finds it there again.
-    until_ms 10000 test -e "$RUNNING_FILE" -a -e "$VAR_FLAG"
-    sleep 0.3
+    # What ran is written down now; the flag on disk may come while it is being released.
+    until_ms 10000 test -e "$RUNNING_FILE"
 }
 
 break_inodes() {

@@ -30,6 +30,29 @@ INACTIVE = "ESS STATUS: INACTIVE"
 CONTAINED = "CONTAINED: no trading process is alive."
 NOT_CONTAINED = "NOT CONTAINED: trading is not (known to be) down."
 ARMED = "ARMED: trading may run, and the stop is ready."
+OUTSIDE = "NOT CONTAINED: trading runs outside its units."
+# The program of a trading unit, from somebody's shell.
+STRAY = (
+    "systemd-run -q --collect --unit=by-hand"
+    f" $(sed -n s/^ExecStart=//p /etc/systemd/system/{ENGINE} | sed s/%N/quantum-ai-engine/g)"
+)
+STRAY_ENDED = "systemctl stop by-hand"
+WATCH, WATCH_UNIT = "/etc/quantum-ess/watch.env", "quantum-ess-watch.service"
+WANTED = f"sed -i.was s/^#*QT_ESS_ENABLED=.*/QT_ESS_ENABLED=true/ {WATCH}"
+UNWANTED = f"mv {WATCH}.was {WATCH}"
+# It runs and says nothing, ever.
+MUTE = (
+    f"{WANTED}; mkdir -p /run/systemd/system/{WATCH_UNIT}.d; printf"
+    " '[Unit]\\nOnFailure=\\n[Service]\\nType=exec\\nExecStart=\\nExecStart=sleep infinity\\n"
+    "WatchdogSec=0\\n'"
+    f" >/run/systemd/system/{WATCH_UNIT}.d/mute.conf; systemctl daemon-reload;"
+    f" systemctl start {WATCH_UNIT}"
+)
+UNMUTE = (
+    f"systemctl stop {WATCH_UNIT}; rm -r /run/systemd/system/{WATCH_UNIT}.d;"
+    f" systemctl daemon-reload; {UNWANTED}"
+)
+WATCHER = "Watcher: %s - automatic triggers do not work; see: ess doctor"
 BY_HAND = "  why      the flag was set by hand"
 
 
@@ -37,7 +60,8 @@ BY_HAND = "  why      the flag was set by hand"
 class Scenario:
     """A command, on a host that trades and is armed unless `given` (bash) changes that.
 
-    `says` are whole lines of stdout; of `head`, its first lines; `complains` is part of stderr.
+    `says` are whole lines of stdout; of `head`, its first lines; `tells` is part of it, wherever
+    its lines end; `complains` is part of stderr.
     `alive` are the units that live afterwards, in the order in which the command said "up".
     """
 
@@ -48,6 +72,7 @@ class Scenario:
     alive: tuple[str, ...]
     head: tuple[str, ...] = ()
     says: tuple[str, ...] = ()
+    tells: str = ""
     complains: str = ""
     given: str = "true"
     undo: str = "true"
@@ -89,6 +114,75 @@ SCENARIOS = (
         alive=ORDER,
         head=(INACTIVE, ARMED),
         nobody=True,
+    ),
+    # --- status: trading that no unit started ---
+    Scenario(
+        "status: a trading program runs outside its unit",
+        "status",
+        5,
+        latched=False,
+        alive=ORDER,
+        head=(INACTIVE, "DISARMED: 1 reason; a stop may not work."),
+        tells="its program also runs outside it: pid ",
+        given=STRAY,
+        undo=STRAY_ENDED,
+    ),
+    Scenario(
+        "status: latched, and a trading program runs outside its unit",
+        "status",
+        4,
+        latched=True,
+        alive=(),
+        head=(ACTIVE, NOT_CONTAINED),
+        says=("Next: end what runs outside its unit; nothing else does that:",),
+        given=f"{LATCHED}; {STRAY}",
+        undo=STRAY_ENDED,
+    ),
+    Scenario(
+        "activate: a trading program runs outside its unit",
+        "activate",
+        4,
+        latched=True,
+        alive=(),
+        head=(ACTIVE,),
+        says=(OUTSIDE,),
+        tells="in /system.slice/by-hand.service Next: end it by hand; nothing else does: sudo kill",
+        given=STRAY,
+        undo=STRAY_ENDED,
+    ),
+    # --- status: the watcher ---
+    Scenario(
+        "status: the watcher is stopped",
+        "status",
+        0,
+        latched=False,
+        alive=ORDER,
+        head=(INACTIVE, ARMED),
+        says=(WATCHER % "DOWN (stopped)",),
+        given=WANTED,
+        undo=UNWANTED,
+    ),
+    trips(
+        "status: latched, and the watcher is masked",
+        "status",
+        f"{LATCHED}; {WANTED}; mv /etc/systemd/system/{WATCH_UNIT} /root/;"
+        f" systemctl mask {WATCH_UNIT}",
+        head=(ACTIVE, CONTAINED),
+        says=(WATCHER % "DOWN (masked)",),
+        undo=f"systemctl unmask {WATCH_UNIT}; mv /root/{WATCH_UNIT} /etc/systemd/system/;"
+        f" systemctl daemon-reload; {UNWANTED}",
+    ),
+    Scenario(
+        "status: the watcher says nothing",
+        "status",
+        0,
+        latched=False,
+        alive=ORDER,
+        head=(INACTIVE, ARMED),
+        tells="Watcher: SILENT, it has said nothing since this host was started - automatic"
+        " triggers may not work; see: ess doctor",
+        given=MUTE,
+        undo=UNMUTE,
     ),
     # --- activate ---
     trips("activate", head=(ACTIVE, "The latch is set. Stopping trading:")),

@@ -146,20 +146,24 @@ def test_what_leaves_in_the_middle_of_the_stop_is_dead_in_time(guarded: Lab) -> 
     g.assert_contained(guarded, UNIT)
 
 
-def test_a_trading_program_that_no_unit_has_is_not_called_contained(guarded: Lab) -> None:
+@pytest.mark.parametrize("tool", [g.CONTROLLER, g.ESS])
+def test_a_trading_program_that_no_unit_has_is_not_called_contained(
+    guarded: Lab, tool: str
+) -> None:
     """As from cron or a shell: no stop reaches it, and everything said CONTAINED."""
     guarded.write("/opt/bot", "#!/bin/bash\nwhile :; do read -rt 1; done <> <(:)\n", 0o755)
     g.guard(guarded, {UNIT: g.service("ExecStart=/opt/bot\n")})
     g.start(guarded, UNIT)
     guarded.sh("systemd-run -q --unit=by-hand /opt/bot")
     pid = guarded.show("by-hand", "MainPID")["MainPID"]
-    done = guarded.exec(g.ESS, "activate", check=False)
+    done = guarded.exec(tool, "activate", check=False)
     assert done.returncode == 4
+    assert f"  ALIVE  {UNIT}  pid {pid} in /system.slice/by-hand.service\n" in done.stdout
     assert "NOT CONTAINED: trading runs outside its units." in done.stdout
     assert f"sudo kill -KILL {pid}" in done.stdout
-    seen = g.status(guarded, tool=g.ESS)
+    seen = g.status(guarded, tool=tool)
     assert seen.returncode == 4
     assert f"  ALIVE    {UNIT}  pids {pid}  outside it\n" in seen.stdout
     guarded.sh(f"kill -KILL {pid}")
-    guarded.wait_until(lambda: g.status(guarded, tool=g.ESS).returncode == 0, what="contained")
-    assert guarded.exec(g.ESS, "activate", check=False).returncode == 0
+    guarded.wait_until(lambda: g.status(guarded, tool=tool).returncode == 0, what="contained")
+    assert guarded.exec(tool, "activate", check=False).returncode == 0

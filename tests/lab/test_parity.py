@@ -63,6 +63,7 @@ def play(lab: Lab, scenario: Scenario, tool: str) -> None:
     printed = done.stdout.splitlines()
     assert tuple(printed[: len(scenario.head)]) == scenario.head, seen
     assert [line for line in scenario.says if line not in printed] == [], seen
+    assert scenario.tells in " ".join(done.stdout.split()), seen
     assert scenario.complains in done.stderr, seen
     assert "Traceback" not in done.stderr, seen
     told = [line.split()[1] for line in printed if line.startswith("  up ")]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -11,9 +12,7 @@ from ess import strays
 from ess.manager import Command, commands
 from ess.strays import Process
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+CHECKOUT = Path(__file__).parents[2]
 BINARY = Command("/opt/bot/bin/bot", "/opt/bot/bin/bot --live")
 SCRIPT = Command("/usr/bin/python3", "/usr/bin/python3 -u /opt/bot/main.py --live")
 MODULE = Command("/opt/venv/bin/python", "/opt/venv/bin/python -m bot.live x")
@@ -23,32 +22,46 @@ INLINE = Command("/bin/sh", "/bin/sh -c exec feed --fast")
 VARIABLE = Command("/usr/bin/socat", "/usr/bin/socat $FROM $TO")
 
 
-@pytest.mark.parametrize(
-    ("command", "line", "runs"),
-    [
-        (BINARY, ["/opt/bot/bin/bot", "--test"], True),
-        (BINARY, ["/usr/bin/python3", "/opt/bot/bin/bot"], True),
-        (BINARY, ["/usr/bin/python3", "-I", "/opt/bot/bin/bot"], True),
-        (BINARY, ["vim", "x", "y", "/opt/bot/bin/bot"], False),
-        (BINARY, ["bot"], False),
-        (SCRIPT, ["python3", "/opt/bot/main.py"], True),
-        (SCRIPT, ["/usr/bin/python3.11", "-u", "/opt/bot/main.py", "--paper"], True),
-        (SCRIPT, ["/usr/bin/python3", "/opt/other.py"], False),
-        (SCRIPT, ["/usr/bin/python3"], False),
-        (SCRIPT, ["less", "/opt/bot/main.py"], False),
-        (MODULE, ["python3", "-m", "bot.live"], True),
-        (MODULE, ["python3", "-m", "http.server"], False),
-        (TOOL, ["/usr/bin/sleep", "1234"], True),
-        (TOOL, ["sleep", "1234"], False),
-        (TOOL, ["/usr/bin/sleep", "99"], False),
-        (ENTRY, ["/opt/venv/bin/python3", "/usr/local/bin/bot"], True),
-        (INLINE, ["/bin/sh", "-c", "exec feed --fast"], True),
-        (INLINE, ["/bin/sh", "-c", "exec feed"], False),
-        (VARIABLE, ["/usr/bin/socat", "a", "b"], False),
-    ],
-)
+LINES = [
+    (BINARY, ["/opt/bot/bin/bot", "--test"], True),
+    (BINARY, ["/usr/bin/python3", "/opt/bot/bin/bot"], True),
+    (BINARY, ["/usr/bin/python3", "-I", "/opt/bot/bin/bot"], True),
+    (BINARY, ["vim", "x", "y", "/opt/bot/bin/bot"], False),
+    (BINARY, ["bot"], False),
+    (SCRIPT, ["python3", "/opt/bot/main.py"], True),
+    (SCRIPT, ["/usr/bin/python3.11", "-u", "/opt/bot/main.py", "--paper"], True),
+    (SCRIPT, ["/usr/bin/python3", "/opt/other.py"], False),
+    (SCRIPT, ["/usr/bin/python3"], False),
+    (SCRIPT, ["less", "/opt/bot/main.py"], False),
+    (MODULE, ["python3", "-m", "bot.live"], True),
+    (MODULE, ["python3", "-m", "http.server"], False),
+    (TOOL, ["/usr/bin/sleep", "1234"], True),
+    (TOOL, ["sleep", "1234"], False),
+    (TOOL, ["/usr/bin/sleep", "99"], False),
+    (ENTRY, ["/opt/venv/bin/python3", "/usr/local/bin/bot"], True),
+    (INLINE, ["/bin/sh", "-c", "exec feed --fast"], True),
+    (INLINE, ["/bin/sh", "-c", "exec feed"], False),
+    (VARIABLE, ["/usr/bin/socat", "a", "b"], False),
+    (BINARY, ["", "/opt/bot/bin/bot", "", ""], True),
+    (TOOL, ["/usr/bin/sleep", "", "1234"], True),
+    (TOOL, ["@", "*"], False),
+    (INLINE, ["$(touch /tmp/x)", "]", "a[$(touch /tmp/x)]"], False),
+]
+# The same for bash: of the words on its standard input, each ended by a NUL.
+BASH = """
+for part in names strays; do . "$1/ops/lib/$part.sh"; done
+declare -A UNIT_PROP=([bot.service.ExecStart]="{ path=$2 ; argv[]=$3 ; ignore_errors=no ; pid=0 }")
+UNITS_SEEN=(bot.service)
+strays_programs
+mapfile -t -d '' words
+strays_runs
+"""
+
+
+@pytest.mark.parametrize(("command", "line", "runs"), LINES)
 def test_what_counts_as_the_same_program(command: Command, line: list[str], runs: bool) -> None:  # noqa: FBT001
-    assert strays.runs(command, Process(7, tuple(line), "/")) is runs
+    words = tuple(word for word in line if word)
+    assert strays.runs(command, Process(7, words, "/")) is runs
 
 
 RELATIVE = Command("/usr/bin/python3", "/usr/bin/python3 main.py", "/opt/bot")
@@ -92,6 +105,44 @@ def test_a_unit_of_that_name_that_is_another_managers_is_none_of_ours() -> None:
     processes = [Process(9, ("/opt/bot/bin/bot",), group) for group in groups]
     found = strays.outside({"bot.service": [BINARY]}, {}, ["bot.service"], [], processes)
     assert [stray.cgroup for stray in found] == groups
+
+
+GROUPS = {
+    "/system.slice/bot.service": True,
+    "/bot.service": True,
+    "/a.slice/a-b.slice/bot.service/inner": True,
+    "/a.slice/_bot.service": True,
+    "/a.slice": False,
+    "/": False,
+    "": False,
+    "/system.slice/other.service": False,
+    "/user.slice/user-7.slice/user@7.service/app.slice/bot.service": False,
+    "/elsewhere/bot.service": False,
+    "/system.slice/pod.service/bot.service": False,
+}
+
+
+@pytest.mark.parametrize(("group", "inside"), GROUPS.items())
+def test_bash_and_python_know_the_groups_of_a_unit_alike(group: str, inside: bool) -> None:  # noqa: FBT001
+    assert bool(strays.unit_of(group, ["bot.service"])) is inside
+    script = (
+        '. "$1/ops/lib/names.sh"; . "$1/ops/lib/strays.sh"; STRAYS_GROUP=$2; strays_in bot.service'
+    )
+    done = subprocess.run(["bash", "-c", script, "bash", CHECKOUT, group], timeout=10, check=False)
+    assert (done.returncode == 0) is inside
+
+
+@pytest.mark.parametrize(("command", "line", "runs"), LINES)
+def test_bash_counts_the_same(command: Command, line: list[str], runs: bool) -> None:  # noqa: FBT001
+    done = subprocess.run(
+        ["bash", "-c", BASH, "bash", CHECKOUT, command.path, command.arguments],
+        input="".join(f"{word}\0" for word in line),
+        capture_output=True,
+        text=True,
+        timeout=10,
+        check=False,
+    )
+    assert (done.returncode == 0, done.stderr) == (runs, "")
 
 
 def test_only_what_is_outside_every_trading_unit() -> None:
@@ -173,3 +224,12 @@ def test_a_monitor_that_is_the_same_program_is_no_trading() -> None:
         {"bot.service": [SCRIPT]}, {}, ["bot.service"], ["rl-*.service"], processes
     )
     assert [stray.pid for stray in found] == [2]
+
+
+def test_a_process_that_hangs_in_the_kernel_does_not_hang_who_looks(tmp_path: Path) -> None:
+    for pid in ("1", "7"):
+        (tmp_path / pid).mkdir()
+        (tmp_path / pid / "status").write_text("PPid:\t0\n")
+    os.mkfifo(tmp_path / "7" / "cmdline")
+    with pytest.raises(TimeoutError, match="does not tell what it runs"):
+        strays.read(str(tmp_path), 0.2)
