@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _PROPERTIES = ("ActiveState", "Result", "Type", "InvocationID", "NRestarts", "Job")
 _RUNNING = ("active", "reloading", "refreshing")
 POLL = 0.05
+# Between two questions about a unit that settles (s).
+_LOOK = 0.2
 
 
 class Phase(Enum):
@@ -96,16 +98,23 @@ class Restart:
             time.sleep(POLL)
 
     def _settle(self, unit: str, first: Mapping[str, str]) -> None:
-        deadline = time.monotonic() + self._settings.settle
-        while time.monotonic() < deadline:
+        now = time.monotonic()
+        deadline, look = now + self._settings.settle, now + _LOOK
+        while now < deadline:
             time.sleep(POLL)
             self._check()
-            facts = self._facts(unit)
-            same = all(facts.get(key) == first.get(key) for key in ("InvocationID", "NRestarts"))
-            if not same or judge(facts, "") is not Phase.UP:
-                self._check()
-                limit = self._settings.settle
-                raise ReleaseError(f"{unit} came up but did not stay up for {limit:g} s")
+            now = time.monotonic()
+            if now >= min(look, deadline):
+                look = now + _LOOK
+                self._see_that_it_stays(unit, first)
+
+    def _see_that_it_stays(self, unit: str, first: Mapping[str, str]) -> None:
+        facts = self._facts(unit)
+        same = all(facts.get(key) == first.get(key) for key in ("InvocationID", "NRestarts"))
+        if not same or judge(facts, "") is not Phase.UP:
+            self._check()
+            limit = self._settings.settle
+            raise ReleaseError(f"{unit} came up but did not stay up for {limit:g} s")
 
     def _facts(self, unit: str) -> dict[str, str]:
         return self._manager.show([unit], _PROPERTIES)[unit]

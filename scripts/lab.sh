@@ -23,9 +23,10 @@ usage: lab.sh COMMAND
   image bookworm|trixie            make the image unless it is there; prints its directory
   layer IMAGE NAME COMMAND...      run COMMAND in a lab and keep what it changed; prints the layer's id
         --key KEY                  what the result depends on; a layer that has it is used again
+        --layer ID                 start from this layer, which becomes part of it
         --bind-ro HOST:GUEST, --network host, --max-seconds N as below
   forget-layer ID                  remove a layer
-  product IMAGE                    the layer with this checkout installed; prints its id
+  product IMAGE [NAME SCRIPT]      the layer with this checkout installed (and SCRIPT run there); prints its id
   wheels                           the checkout's Python part and what it needs, as wheels; prints the directory
   up NAME                          boot a lab; prints the pid of its PID 1 on this host
         --image bookworm|trixie    default bookworm

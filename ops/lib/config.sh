@@ -242,6 +242,8 @@ config_for_trip() {
     if [[ $ESS_SCOPE != main ]]; then
         TRADING=("quantum-ess-$ESS_SCOPE.service") START_ORDER=("quantum-ess-$ESS_SCOPE.service")
         STOP_GRACE_MS=300 STOP_CATEGORY=1 CONFIG_NOTE=
+        # A drill settles nobody's trading; with the time of the host it would mostly wait.
+        CONFIG[QT_ESS_SETTLE]=0.3
         return 0
     fi
     config_gated

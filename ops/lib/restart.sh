@@ -2,6 +2,7 @@
 # Starting trading again, one unit at a time in the configured order; each must come up and stay up
 # before the next is touched.
 
+RESTART_LOOK=200     # ms between two questions about a unit that settles
 RESTART_SILENCE=5000 # ms that systemd may leave us without an answer at the end of a settle
 
 # release_start: start RELEASE_SET. Into RELEASE_STARTED what came up.
@@ -134,23 +135,32 @@ restart_wait_up() {
 # restart_settle UNIT: it stays up, the same process and not a restart of it, for QT_ESS_SETTLE; and systemd says so
 # at the end of it, because what is unknown has not settled.
 restart_settle() {
-    local unit=$1 identity=$RESTART_IDENTITY limit
+    local unit=$1 identity=$RESTART_IDENTITY limit look
     config_milli "${CONFIG[QT_ESS_SETTLE]:-2}"
     clock_ms
-    limit=$((NOW_MS + MILLI))
+    limit=$((NOW_MS + MILLI)) look=$((NOW_MS + RESTART_LOOK))
     while :; do
         release_still_clear || return
-        restart_state "$unit"
         clock_ms
-        case $RESTART_STATE in
-            unknown) ((NOW_MS < limit + RESTART_SILENCE)) ;;
-            up) [[ $RESTART_IDENTITY == "$identity" ]] ;;
-            *) false ;;
-        esac || {
-            release_again "$unit came up but did not stay up for ${CONFIG[QT_ESS_SETTLE]:-2} s"
-            return
-        }
-        [[ $RESTART_STATE != up ]] || ((NOW_MS < limit)) || return 0
+        if ((NOW_MS >= look || NOW_MS >= limit)); then
+            look=$((NOW_MS + RESTART_LOOK))
+            restart_state "$unit"
+            if ! restart_stays "$identity" "$limit"; then
+                release_again "$unit came up but did not stay up for ${CONFIG[QT_ESS_SETTLE]:-2} s"
+                return
+            fi
+            [[ $RESTART_STATE != up ]] || ((NOW_MS < limit)) || return 0
+        fi
         pause "$RELEASE_POLL"
     done
+}
+
+# restart_stays IDENTITY LIMIT: false once the unit is down or another run of it is up, or when nobody knows for too
+# long.
+restart_stays() {
+    case $RESTART_STATE in
+        up) [[ $RESTART_IDENTITY == "$1" ]] ;;
+        unknown) ((NOW_MS < $2 + RESTART_SILENCE)) ;;
+        *) false ;;
+    esac
 }

@@ -28,6 +28,7 @@ make_layer() {
     shift
     [[ ! -d $final ]] || return 0
     create_lab "$name"
+    [[ -z $below ]] || cp -a "$LAB_DIR/layers/$below/." "$LAB/upper/"
     boot_lab "$name"
     if ! enter_lab "$@" </dev/null >"$LAB/command.log" 2>&1; then
         explain_failure "$@" >&2
@@ -49,11 +50,15 @@ cmd_forget-layer() {
 cmd_layer() {
     parse_options "$@"
     set -- ${REST[@]+"${REST[@]}"}
-    (($# >= 3)) || die "usage: lab.sh layer [--key KEY] [--bind-ro HOST:GUEST]... [--network host] IMAGE NAME COMMAND..."
+    (($# >= 3)) || die "usage: lab.sh layer [--key KEY] [--layer ID] [--bind-ro HOST:GUEST]... [--network host] IMAGE NAME COMMAND..."
     check_name "$2"
     [[ $key =~ ^[A-Za-z0-9_-]+$ ]] || die "layer $2: --key KEY is missing or not of A-Z a-z 0-9 _ -"
     ensure_image "$1"
     image=$REPLY
+    check_layer
+    # A layer is whole: what it was made from is copied into it.
+    local below=$layer
+    layer=''
     local id=$image.$2.$key layer_name=$2
     shift 2
     mark_used "$id"

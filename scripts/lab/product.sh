@@ -5,8 +5,11 @@
 
 # The units it guards are there before it, as on a real host; install.sh answers for what it finds missing.
 # With little patience between the units of a release, so that no test has to change that for itself.
-# What became known of the machine that makes the layer is no news of the labs that use it.
 # It may find the host disarmed (5), which is for the tests to judge.
+# What became known of the machine that makes the layer is no news of the labs that use it.
+PRODUCT_FORGET='systemctl stop "quantum-ess-sentry.*" "quantum-ess-aftermath.*" "quantum-ess-deliver.*"
+    cd /var/lib/quantum-ess
+    rm -rf audit/* cases/* deliveries/* deliveries/.next spool/new/* /run/quantum-ess/spool/new/* /var/log/quantum-ess/*'
 # shellcheck disable=SC2016 # expanded by the shell in the lab
 PRODUCT_INSTALL=(bash -ec 'bash /src/scripts/lab/stack.sh files /
     mkdir -p /etc/quantum-ess
@@ -14,9 +17,7 @@ PRODUCT_INSTALL=(bash -ec 'bash /src/scripts/lab/stack.sh files /
     code=0
     bash /src/ops/install.sh --wheels /wheels || code=$?
     [[ $code == [05] ]]
-    systemctl stop "quantum-ess-sentry.*" "quantum-ess-aftermath.*" "quantum-ess-deliver.*"
-    cd /var/lib/quantum-ess
-    rm -rf audit/* cases/* deliveries/* deliveries/.next spool/new/* /run/quantum-ess/spool/new/* /var/log/quantum-ess/*')
+    '"$PRODUCT_FORGET")
 CHECKOUT=${LAB_SH%/scripts/lab.sh}
 
 # Usage: content_key PATH...: one hash over the names and contents of what an installation is made of.
@@ -84,13 +85,20 @@ cmd_wheels() {
 }
 
 cmd_product() {
-    (($# == 1)) || die "usage: lab.sh product bookworm|trixie"
+    (($# == 1 || $# == 3)) || die "usage: lab.sh product IMAGE [NAME SCRIPT]"
     [[ -e $CHECKOUT/ops/install.sh ]] || die "no $CHECKOUT/ops/install.sh: nothing to install in a lab"
     local -a files
+    local product_key made sum
     mapfile -t files < <(product_files)
     content_key "${files[@]}"
-    local product_key=$REPLY
+    product_key=$REPLY
     ensure_wheels
-    cmd_layer --owner "$BASHPID" --key "$product_key" --bind-ro "$CHECKOUT:/src" --bind-ro "$REPLY:/wheels" \
-        "$1" product "${PRODUCT_INSTALL[@]}"
+    made=$(cmd_layer --owner "$BASHPID" --key "$product_key" --bind-ro "$CHECKOUT:/src" --bind-ro "$REPLY:/wheels" \
+        "$1" product "${PRODUCT_INSTALL[@]}")
+    if (($# == 3)); then
+        sum=$(sha256sum <<<"$3")
+        made=$(cmd_layer --owner "$BASHPID" --layer "$made" --key "$product_key-${sum:0:8}" "$1" "$2" \
+            bash -ec "$3"$'\n'"$PRODUCT_FORGET")
+    fi
+    printf '%s\n' "$made"
 }

@@ -38,12 +38,10 @@ armed_watch() {
 }
 
 armed_scripts() {
-    local file count=0
-    for file in "$ESS_LIB"/ops/*.sh "$ESS_LIB"/ops/lib/*.sh "$ESS_LIB"/scripts/*.sh "$ESS_LIB"/scripts/proof/*.sh; do
-        bounded 5 bash -n "$file" || { SEEN="$file: ${OUT##*: }" && return 1; }
-        count=$((count + 1))
-    done
-    NOTED="$count scripts"
+    local -a files=("$ESS_LIB"/ops/*.sh "$ESS_LIB"/ops/lib/*.sh "$ESS_LIB"/scripts/*.sh "$ESS_LIB"/scripts/proof/*.sh)
+    # shellcheck disable=SC2016 # expanded by the bash that is bounded
+    bounded 20 bash -c 'for file; do bash -n "$file" || exit; done' bash "${files[@]}" || { SEEN=$(said) && return 1; }
+    NOTED="${#files[@]} scripts"
 }
 
 # armed_units: a drop-in of "systemctl edit" or a mask would make the real units others than the drilled ones.

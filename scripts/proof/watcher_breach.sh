@@ -111,10 +111,14 @@ watcher_await() {
     unit_dead "$CANARY" && ((WATCHER_ENDED_MS - WATCHER_BROKEN_MS <= promise))
 }
 
-# watcher_ended: the canary is dead, or whoever writes the figure could not.
+# watcher_ended: the canary is dead, whoever writes the figure could not, or the time is up since it was written.
 watcher_ended() {
+    local word='' at=''
     unit_dead "$CANARY" && return 0
-    [[ -n $BOUNDED_PID ]] && ! kill -0 "$BOUNDED_PID" 2>/dev/null && ! grep -qs '^written ' "$DRILL_TMP/figure"
+    [[ -n $BOUNDED_PID ]] && ! kill -0 "$BOUNDED_PID" 2>/dev/null || return 1
+    read -r word at 2>/dev/null <"$DRILL_TMP/figure"
+    [[ $word == written && $at =~ ^[0-9]{1,15}$ ]] || return 0
+    ((NOW_MS - at > WATCHER_LIMIT))
 }
 
 # watcher_written: into WATCHER_BROKEN_MS, when the figure was.

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from tests.lab import ground as g
-from tests.lab import host
+from tests.lab import host, rig
 from tests.lab.host import LabError
 from tests.lab.lab import Lab
 from tests.lab.stable import Stable
 from tests.lab.stack import TRADING_UNITS
 
-INSTALLED = {"lab", "guarded", "ground", "stable", "survivor"}
+INSTALLED = {"lab", "guarded", "stubborn", "unwatched", "ground", "stable", "survivor"}
 LABS = pytest.StashKey[list[Lab]]()
 
 BootLab = Callable[..., Lab]
@@ -42,6 +42,11 @@ def _layer(image: str) -> str:
     if isinstance(made, str):
         return made
     raise LabError(f"no lab with the product: {made}")
+
+
+@functools.cache
+def _furnished(image: str, name: str, script: str) -> str:
+    return host.furnished_layer(image, name, script)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -101,6 +106,19 @@ def lab(boot_lab: BootLab, lab_image: str) -> Lab:
 def guarded(boot_lab: BootLab, lab_image: str) -> Lab:
     """A lab with the product and, in /inside, the helpers of tests/lab/ground.py."""
     return boot_lab(layer=_layer(lab_image), bind_ro={g.INSIDE: "/inside"})
+
+
+@pytest.fixture
+def stubborn(boot_lab: BootLab, lab_image: str) -> Lab:
+    """The same, configured for one more unit, BOT of tests/lab/rig.py, that only SIGKILL ends."""
+    return boot_lab(layer=_furnished(lab_image, "stubborn", rig.WITH_BOT))
+
+
+@pytest.fixture
+def unwatched(boot_lab: BootLab, lab_image: str) -> Lab:
+    """As `guarded`, with the watcher configured, as switch_on() does that, and not enabled."""
+    layer = _furnished(lab_image, "unwatched", rig.WITH_WATCHER)
+    return boot_lab(layer=layer, bind_ro={g.INSIDE: "/inside"})
 
 
 @pytest.fixture(scope="module")

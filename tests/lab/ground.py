@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,6 @@ from tests.lab.host import LabError
 from tests.lab.lab import Lab
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Callable, Collection, Iterable, Mapping
 
 INSIDE = Path(__file__).parent / "inside"
@@ -128,12 +128,11 @@ def dead(lab: Lab, *units: str) -> None:
 
 def down(lab: Lab, *units: str) -> None:
     """Wait until systemd, too, knows that the units are down: its words follow the kernel's."""
-    for unit in units:
-        lab.wait_until(
-            lambda unit=unit: lab.state(unit) in ("inactive", "failed"),  # type: ignore[misc]
-            20,
-            f"{unit} down",
-        )
+    lab.wait_until(
+        lambda: set(lab.show_each(units, "ActiveState").values()) <= {"inactive", "failed"},
+        20,
+        f"{units} down",
+    )
 
 
 def status(lab: Lab, *arguments: str, tool: str = CONTROLLER) -> subprocess.CompletedProcess[str]:
@@ -145,11 +144,11 @@ def assert_contained(lab: Lab, *units: str, tool: str = CONTROLLER) -> None:
     assert alive(lab, *units) == []
     lab.wait_until(lambda: all(map(lab.exists, FLAGS)), what="both flags")
     down(lab, *units)
-    lab.wait_until(
-        lambda: status(lab, "--quiet", tool=tool).returncode == 7, what="status: contained"
+    seen = lab.wait_until(
+        lambda: (said := status(lab, tool=tool)).returncode == 0 and said, what="status: contained"
     )
-    seen = status(lab, tool=tool)
-    assert (seen.returncode, "NOT CONTAINED" in seen.stdout) == (0, False), seen.stdout
+    assert isinstance(seen, subprocess.CompletedProcess)
+    assert "NOT CONTAINED" not in seen.stdout, seen.stdout
     assert "ESS STATUS: ACTIVE" in seen.stdout
     assert "CONTAINED" in seen.stdout
 

@@ -49,6 +49,11 @@ def product_layer(image: str) -> str:
     return lab_sh("product", image)
 
 
+def furnished_layer(image: str, name: str, script: str) -> str:
+    """Return the id of the layer in which it is installed and `script` has run after that."""
+    return lab_sh("product", image, name, script)
+
+
 def run_bounded(
     argv: Sequence[str], *, timeout: float, stdin: str | None, env: Mapping[str, str]
 ) -> subprocess.CompletedProcess[str]:

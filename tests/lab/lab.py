@@ -276,13 +276,13 @@ class Lab:
 
     def wait_until(self, predicate: Callable[[], T], timeout: float = 5, what: str = "") -> T:
         """Return the predicate's first true answer; LabError with the journal after `timeout` s."""
-        end = time.monotonic() + timeout
+        end = (asked := time.monotonic()) + timeout
         pause = 0.01
         while not (answer := predicate()):
-            if time.monotonic() >= end:
+            if (now := time.monotonic()) >= end:
                 what = what or getattr(predicate, "__name__", "condition")
                 raise LabError(f"not within {timeout} s: {what}\n{self.journal_tail()}")
-            time.sleep(pause)
             # A question is a process or two: who asks all the time slows down what he waits for.
-            pause = min(1.5 * pause, 0.1)
+            time.sleep(max(pause, min(2 * (now - asked), 0.5)))
+            asked, pause = time.monotonic(), min(1.5 * pause, 0.1)
         return answer

@@ -39,6 +39,10 @@ TimeoutStopSec=infinity
 WantedBy=multi-user.target
 """
 
+BOT = "stubborn-bot.service"
+WATCHER = "quantum-ess-watch.service"
+WATCH_SETTINGS = "/etc/quantum-ess/watch.env"
+
 # In front of a bash script of a test: `nap` waits 20 ms and starts no process for that. Who asks
 # systemd again and again without it takes a processor from what is tested.
 NAP = "exec {nap}<> <(:); nap() { read -rt 0.02 -u $nap || :; }; "
@@ -48,19 +52,62 @@ NAP = "exec {nap}<> <(:); nap() { read -rt 0.02 -u $nap || :; }; "
 BRISK = {"QT_ESS_SETTLE": "0.1"}
 
 
+def environment(settings: Mapping[str, str]) -> str:
+    """Return the text of a configuration with these settings."""
+    return "".join(f'{key}="{value}"\n' for key, value in settings.items())
+
+
+def watch_settings(**keys: str) -> str:
+    """Return settings with which the watcher runs; keys without QT_ESS_."""
+    wanted = {
+        "ENABLED": "true",
+        "CHECK_INTERVAL": "1",
+        "WATCH_REDIS_URL": "redis://127.0.0.1:6379/0",
+        **keys,
+    }
+    return "".join(f"QT_ESS_{key}={value}\n" for key, value in wanted.items())
+
+
+def _put(path: str, text: str) -> str:
+    return f"cat >{path} <<'END_OF_FILE'\n{text}END_OF_FILE\n"
+
+
+# What configure() and put_unit() do, for a layer: many a test begins with it.
+_CONFIGURE = f"{INSTALL} --configure || (($? == 5))\n"
+WITH_BOT = (
+    _put(f"/etc/systemd/system/{BOT}", STUBBORN)
+    + _put(CONF, environment({"QT_ESS_TRADING_UNITS": " ".join((*TRADING_UNITS, BOT)), **BRISK}))
+    + "systemctl daemon-reload\n"
+    + _CONFIGURE
+)
+WITH_WATCHER = (
+    _put(WATCH_SETTINGS, watch_settings())
+    + f"chmod 0640 {WATCH_SETTINGS}\n"
+    + _put(CONF, environment(BRISK))
+    + _CONFIGURE
+    + f"systemctl --quiet disable --now {WATCHER}\n"
+    + "rm -rf /var/lib/quantum-ess/watch/*\n"
+)
+
+
 def configure(lab: Lab, settings: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     """Write the configuration and have the installer apply it."""
-    lab.write(CONF, "".join(f'{key}="{value}"\n' for key, value in settings.items()))
+    lab.write(CONF, environment(settings))
     done = lab.exec(INSTALL, "--configure", check=False, timeout=60)
     assert done.returncode in (0, 5), done.stdout + done.stderr
     return done
 
 
-def arm(lab: Lab, *units: str, settings: Mapping[str, str] | None = None) -> Lab:
-    """Start the four trading stand-ins (and `units`, already written) behind the gate."""
+def arm(
+    lab: Lab, *units: str, settings: Mapping[str, str] | None = None, configured: bool = False
+) -> Lab:
+    """Start the four trading stand-ins (and `units`, already written) behind the gate.
+
+    `configured`: the lab's layer was, for just these units.
+    """
     everything = (*TRADING_UNITS, *units)
     lab.sh(f"printf 'epoch=%s\\nmode=canary\\nresult=PASS\\n' $(date +%s) >{DRILL}")
-    if units or settings not in (None, BRISK):
+    if not configured and (units or settings not in (None, BRISK)):
         names = {"QT_ESS_TRADING_UNITS": " ".join(everything)} if units else {}
         configure(lab, names | dict(settings or {}))
     lab.systemctl("--quiet", "enable", "--now", *everything)

@@ -11,11 +11,10 @@ import pytest
 
 from tests.lab.disk import frozen, loop_disk
 from tests.lab.rig import (
-    BRISK,
+    BOT,
     CONTROLLER,
     RUN_FLAG,
     RUNNING,
-    STUBBORN,
     VAR_FLAG,
     alive,
     arm,
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
 
     from tests.lab.lab import Lab
 
-BOT = "stubborn-bot.service"
 ALL = (*TRADING_UNITS, BOT)
 TOOLS = (CONTROLLER, "ess")
 STATE = "/var/lib/quantum-ess"
@@ -50,10 +48,9 @@ READ_ONLY = "mount --bind {0} {0} && mount -o remount,ro,bind {0}"
 
 
 @pytest.fixture
-def host(lab: Lab) -> Lab:
+def host(stubborn: Lab) -> Lab:
     """An armed host with a fifth trading unit that only SIGKILL ends."""
-    lab.put_unit(BOT, STUBBORN)
-    return arm(lab, BOT, settings=BRISK)
+    return arm(stubborn, BOT, configured=True)
 
 
 def run(lab: Lab, *argv: str, timeout: float = 30) -> subprocess.CompletedProcess[str]:

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.lab.rig import (
-    BRISK,
+    BOT,
     CONF,
     CONTROLLER,
     ENFORCER,
     LIB,
-    STUBBORN,
     alive,
     arm,
     assert_held,
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
 
     from tests.lab.lab import Lab
 
-BOT = "stubborn-bot.service"
 ALL = (*TRADING_UNITS, BOT)
 TOOLS = (CONTROLLER, "ess")
 PYTHON = "/opt/quantum-ess/venv/bin/python"
@@ -43,12 +41,12 @@ PLAIN = "[Service]\nExecStart=\nExecStart=/usr/bin/sleep infinity\n"
 
 
 @pytest.fixture
-def host(lab: Lab) -> Lab:
+def host(stubborn: Lab) -> Lab:
     """An armed host with a fifth trading unit that only SIGKILL ends."""
     for unit in TRADING_UNITS:
-        lab.write(f"/etc/systemd/system/{unit}.d/plain.conf", PLAIN)
-    lab.put_unit(BOT, STUBBORN)
-    return arm(lab, BOT, settings=BRISK)
+        stubborn.write(f"/etc/systemd/system/{unit}.d/plain.conf", PLAIN)
+    stubborn.systemctl("daemon-reload")
+    return arm(stubborn, BOT, configured=True)
 
 
 def run(lab: Lab, *argv: str, timeout: float = 30) -> subprocess.CompletedProcess[str]:
@@ -160,7 +158,7 @@ def stop_journal(lab: Lab) -> None:
     """Stop journald as if it hung, and let its queues run full."""
     for pid in lab.host_pids("systemd-journald.service"):
         os.kill(pid, signal.SIGSTOP)
-    lab.sh("timeout 1 bash -c 'while :; do logger -t filler full; done' || :")
+    lab.sh("yes full | timeout 1 logger -t filler || :")
 
 
 @pytest.mark.parametrize("way", ["touch", "bash", "ess", "systemctl"])

@@ -38,6 +38,7 @@ def bots(lab: Lab) -> list[str]:
 
 @pytest.mark.both_systemds
 @pytest.mark.parametrize("how", ["join", "scope", "child", "tree"])
+@pytest.mark.latch_alone
 def test_what_left_its_control_group_is_dead_in_time(guarded: Lab, how: str) -> None:
     trade_outside(guarded, how)
     began = time.monotonic()
@@ -49,6 +50,7 @@ def test_what_left_its_control_group_is_dead_in_time(guarded: Lab, how: str) -> 
 
 
 @pytest.mark.parametrize("tool", [g.CONTROLLER, g.ESS])
+@pytest.mark.latch_alone
 def test_nobody_calls_it_contained_while_it_lives(guarded: Lab, tool: str) -> None:
     trade_outside(guarded, "child", STOP_GRACE="1.5")
     guarded.exec("touch", g.RUN_FLAG)
@@ -62,6 +64,7 @@ def test_nobody_calls_it_contained_while_it_lives(guarded: Lab, tool: str) -> No
 
 
 @pytest.mark.parametrize("tool", [g.CONTROLLER, g.ESS])
+@pytest.mark.latch_alone
 def test_activate_waits_for_it(guarded: Lab, tool: str) -> None:
     trade_outside(guarded, "child", STOP_GRACE="1")
     done = guarded.exec(tool, "activate", "--reason", "x")
@@ -84,6 +87,7 @@ def test_the_certificate_names_it(guarded: Lab) -> None:
     assert pid in next(json.dumps(line) for line in lines if line["event"] == "contained")
 
 
+@pytest.mark.latch_alone
 def test_a_number_that_is_anothers_by_now_is_left_alone(guarded: Lab) -> None:
     g.guard(guarded, {UNIT: g.service()})
     guarded.sh("systemd-run --quiet --unit=neighbour sleep 515151")
@@ -94,6 +98,7 @@ def test_a_number_that_is_anothers_by_now_is_left_alone(guarded: Lab) -> None:
     assert guarded.state("neighbour") == "active"
 
 
+@pytest.mark.latch_alone
 def test_an_enforcer_killed_at_once_forgets_nobody(guarded: Lab) -> None:
     trade_outside(guarded, "child", STOP_GRACE="1")
     guarded.exec("touch", g.RUN_FLAG)
@@ -103,6 +108,7 @@ def test_an_enforcer_killed_at_once_forgets_nobody(guarded: Lab) -> None:
 
 
 @pytest.mark.parametrize("tool", [g.CONTROLLER, g.ESS])
+@pytest.mark.latch_alone
 def test_status_finds_it_before_a_stop_has_to(guarded: Lab, tool: str) -> None:
     trade_outside(guarded, "scope")
     seen = g.status(guarded, tool=tool)
@@ -111,6 +117,7 @@ def test_status_finds_it_before_a_stop_has_to(guarded: Lab, tool: str) -> None:
     assert "User=" in seen.stdout
 
 
+@pytest.mark.latch_alone
 def test_a_child_that_was_seen_before_its_parent_died_is_dead_in_time(guarded: Lab) -> None:
     trade_outside(guarded, "nameless")
     pid = bots(guarded)[0]
@@ -146,6 +153,7 @@ def test_what_leaves_in_the_middle_of_the_stop_is_dead_in_time(guarded: Lab) -> 
     g.assert_contained(guarded, UNIT)
 
 
+@pytest.mark.latch_alone
 @pytest.mark.parametrize("tool", [g.CONTROLLER, g.ESS])
 def test_a_trading_program_that_no_unit_has_is_not_called_contained(
     guarded: Lab, tool: str

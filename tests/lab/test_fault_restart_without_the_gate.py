@@ -14,6 +14,8 @@ from tests.lab import ground as g
 if TYPE_CHECKING:
     from tests.lab.lab import Lab
 
+pytestmark = pytest.mark.latch_alone
+
 WATCHES = (
     "quantum-ess.path",
     "quantum-ess-halt.path",

@@ -5,6 +5,8 @@ import pytest
 from tests.lab import ground as g
 from tests.lab.lab import Lab
 
+pytestmark = pytest.mark.latch_alone
+
 WATCH = (
     "quantum-ess.path",
     "quantum-ess-halt.path",

@@ -11,6 +11,8 @@ from tests.lab import ground as g
 if TYPE_CHECKING:
     from tests.lab.lab import Lab
 
+pytestmark = pytest.mark.latch_alone
+
 UNIT = "quantum-loose.service"
 
 

@@ -213,6 +213,23 @@ def test_layer_is_made_once_and_used(boot_lab: BootLab, lab_image: str, tmp_path
     lab_sh("forget-layer", layer)
 
 
+def test_layer_made_from_a_layer_is_whole_without_it(boot_lab: BootLab, lab_image: str) -> None:
+    def make(name: str, script: str, *below: str) -> str:
+        key = f"test{os.getpid()}"
+        return lab_sh("layer", "--key", key, *below, lab_image, name, "sh", "-ec", script)
+
+    first = "cd /var/lib; mkdir gone made; echo 1 >gone/1; echo 1 >made/1; rm -r /etc/sudoers.d"
+    one = make("selfone", first)
+    then = "cd /var/lib; cat gone/1 made/1; rm -r gone made; mkdir made; echo 2 >made/2"
+    other = make("selftwo", then, "--layer", one)
+    lab_sh("forget-layer", one)
+    lab = boot_lab(layer=other)
+    assert lab.sh("cd /var/lib; ls -d gone made/*", check=False).stdout == "made/2\n"
+    assert not lab.exists("/etc/sudoers.d")
+    lab.down()
+    lab_sh("forget-layer", other)
+
+
 def test_layer_whose_command_fails_is_not_kept(lab_image: str) -> None:
     with pytest.raises(LabError, match="was not made"):
         lab_sh("layer", "--key", f"bad{os.getpid()}", lab_image, "selftest", "false")

@@ -16,6 +16,8 @@ from tests.lab.rig import (
     LIB,
     RUN_FLAG,
     VAR_FLAG,
+    WATCH_SETTINGS,
+    WATCHER,
     alive,
     any_flag,
     arm,
@@ -23,6 +25,7 @@ from tests.lab.rig import (
     ess,
     wait_contained,
     wait_latched,
+    watch_settings,
 )
 from tests.lab.test_events import await_kind
 
@@ -31,9 +34,9 @@ if TYPE_CHECKING:
 
     from tests.lab.lab import Lab
 
-UNIT = "quantum-ess-watch.service"
+UNIT = WATCHER
 DEADMAN = "quantum-ess-watch-deadman.service"
-SETTINGS = "/etc/quantum-ess/watch.env"
+SETTINGS = WATCH_SETTINGS
 # From the figure to the flag and to the last trading process, in us.
 STOPWATCH = f"""
 now() {{ printf '%s\\n' "${{EPOCHREALTIME/./}}"; }}
@@ -52,23 +55,22 @@ echo $((flag - begun)) $(($(now) - begun))
 
 
 @pytest.fixture
-def watched(guarded: Lab) -> Lab:
+def watched(unwatched: Lab) -> Lab:
     """A host that trades and is watched."""
-    guarded.systemctl("start", "redis-server.service")
-    arm(guarded, settings=BRISK)
-    return switch_on(guarded)
+    return begin(unwatched)
+
+
+def begin(unwatched: Lab) -> Lab:
+    """Have it trade, and the watcher run."""
+    unwatched.systemctl("start", "redis-server.service")
+    arm(unwatched)
+    unwatched.systemctl("--quiet", "enable", "--now", UNIT)
+    return unwatched
 
 
 def switch_on(lab: Lab, **keys: str) -> Lab:
     """Have the watcher run with these settings; keys without QT_ESS_."""
-    wanted = {
-        "ENABLED": "true",
-        "CHECK_INTERVAL": "1",
-        "WATCH_REDIS_URL": "redis://127.0.0.1:6379/0",
-        **keys,
-    }
-    text = "".join(f"QT_ESS_{key}={value}\n" for key, value in wanted.items())
-    lab.write(SETTINGS, text, mode=0o640)
+    lab.write(SETTINGS, watch_settings(**keys), mode=0o640)
     configure(lab, BRISK)
     lab.wait_until(lambda: lab.state(UNIT) == "active", 20, "the watcher runs")
     return lab

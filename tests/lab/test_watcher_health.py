@@ -14,7 +14,7 @@ import pytest
 from tests.lab import managers
 from tests.lab.rig import BRISK, any_flag, arm
 from tests.lab.test_events import await_kind, of_kind
-from tests.lab.test_watcher import DEADMAN, UNIT, fail, say, switch_on
+from tests.lab.test_watcher import DEADMAN, UNIT, begin, fail, say, switch_on
 
 if TYPE_CHECKING:
     from tests.lab.conftest import BootLab
@@ -28,10 +28,8 @@ HEARD = {"equity": 1000, "daily_pnl_pct": 0.1, "health": "OK", "feed:BTC": 1}
 
 
 @pytest.fixture
-def watched(guarded: Lab) -> Lab:
-    guarded.systemctl("start", "redis-server.service")
-    arm(guarded, settings=BRISK)
-    return switch_on(guarded)
+def watched(unwatched: Lab) -> Lab:
+    return begin(unwatched)
 
 
 def line(lab: Lab, *who: str) -> str:

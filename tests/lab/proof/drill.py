@@ -67,7 +67,7 @@ def left_behind(lab: Lab) -> list[str]:
     return found + files.split()
 
 
-def start(lab: Lab, *arguments: str) -> None:
+def start(lab: Lab, *arguments: str, script: str = PROOF) -> None:
     """Start a proof as a unit of its own; its output goes to /root/proof.out."""
     output = ("-p", "StandardOutput=file:/root/proof.out", "-p", "StandardError=inherit")
     lab.exec(
@@ -77,7 +77,7 @@ def start(lab: Lab, *arguments: str) -> None:
         "-p",
         "KillMode=process",
         *output,
-        PROOF,
+        script,
         *arguments,
     )
 

@@ -34,6 +34,8 @@ from tests.lab.proof.watching import (
     peak,
     standing,
     watch,
+    watcher_part,
+    watcher_proof,
 )
 from tests.lab.test_events import records
 
@@ -102,7 +104,7 @@ def test_a_redis_that_may_only_be_read_is_told_and_the_rest_is_proved(host: Lab)
     rules = "on >s3cret ~quantum:ess:* +@read +@connection +@transaction"
     host.exec("redis-cli", "ACL", "SETUSER", "watch", *rules.split())
     watch(host, WATCH_REDIS_URL="redis://watch:s3cret@127.0.0.1:6379/0")
-    done = proof(host)
+    done = watcher_proof(host)
     assert done.returncode == 0, done.stdout
     assert "NOTE  not proved: a figure through Redis, which may be read but not" in done.stdout
     assert 0 < ms(done, OWN) < 5000
@@ -114,12 +116,12 @@ def test_a_password_is_proved_and_not_shown(host: Lab) -> None:
     acl = ("redis-cli", "ACL", "SETUSER", "watch")
     host.exec(*acl, "on", ">s3cret", "~quantum:ess:*", "+@all")
     watch(host, WATCH_REDIS_URL="redis://watch:s3cret@127.0.0.1:6379/0")
-    done = proof(host)
+    done = watcher_proof(host)
     assert done.returncode == 0, done.stdout
     assert ms(done, REDIS) > 0
     host.exec(*acl, "resetpass", ">other")
     host.exec("redis-cli", "CLIENT", "KILL", "USER", "watch")
-    done = proof(host)
+    done = watcher_proof(host)
     assert any(line.startswith(HEARS) for line in failed(done))
     assert "s3cret" not in done.stdout
 
@@ -132,7 +134,7 @@ def test_prometheus_breaks_its_limit_by_itself(host: Lab) -> None:
     }
     watch(host, **keys)
     before = processes(host), identity(host)
-    done = proof(host)
+    done = watcher_proof(host)
     assert done.returncode == 0, done.stdout
     assert 0 < ms(done, PROMETHEUS) < 10000
     assert REDIS not in done.stdout
@@ -142,7 +144,7 @@ def test_prometheus_breaks_its_limit_by_itself(host: Lab) -> None:
 
 def test_what_stops_nothing_is_told(host: Lab) -> None:
     watch(host, DRY_RUN="true", WATCH_DEADMAN="alert")
-    done = proof(host)
+    done = watcher_proof(host)
     assert done.returncode == 0, done.stdout
     assert "PASS  it is killed three times: the dead man says so, and stops nothing" in done.stdout
     assert "NOTE  QT_ESS_DRY_RUN is on: no limit that is broken stops trading" in done.stdout
@@ -151,7 +153,7 @@ def test_what_stops_nothing_is_told(host: Lab) -> None:
 
 def test_a_watcher_without_a_source_fails(host: Lab) -> None:
     watch(host, WATCH_REDIS_URL="")
-    claims = failed(proof(host))
+    claims = failed(watcher_proof(host))
     assert [claim.split(":")[0] for claim in claims] == ["the watcher has something to hear"]
     assert drill_left(host) == []
 
@@ -182,11 +184,11 @@ def test_an_interrupted_drill_of_the_watcher_is_cleaned_up(
 ) -> None:
     watch(host)
     before = processes(host), identity(host)
-    start(host, "--canary")
+    start(host, "--canary", script=watcher_part(host))
     host.wait_until(lambda: moment(host), timeout=60)
     kill(host, signal)
     if signal == "SIGKILL":
-        done = proof(host)
+        done = watcher_proof(host)
         assert done.returncode == 0, done.stdout
     else:
         assert f"interrupted by {signal}" in failed(finish(host))[-1]

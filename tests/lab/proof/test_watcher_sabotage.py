@@ -7,17 +7,29 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.lab.proof.drill import LIBRARY, MAIN_FLAGS, UNITS, failed, last_drill, processes, proof
-from tests.lab.proof.watching import DEADMAN, HEARS, REDIS, drill_left, identity, watch
+from tests.lab.proof.watching import (
+    DEADMAN,
+    HEARS,
+    REDIS,
+    drill_left,
+    identity,
+    watch,
+    watcher_proof,
+)
+from tests.lab.stack import MONITOR_UNITS, TRADING_UNITS
 from tests.lab.test_watcher import UNIT
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.lab.ground import Ground
     from tests.lab.lab import Lab
 
 pytestmark = pytest.mark.timeout(300)
 
 CANARY = f"{UNITS}/quantum-ess-canary-watch"
 PACKAGE = "/opt/quantum-ess/venv/lib/python3*/site-packages/ess"
-DEADMAN_SH = f"{LIBRARY}/../watch_deadman.sh"
+DEADMAN_SH = f"{LIBRARY.removesuffix('/lib')}/watch_deadman.sh"
 REQUESTS = "/run/quantum-ess/requests"
 CANARY_REQUESTS = "/run/quantum-ess/canary/control/requests"
 CALLS = "its death calls the dead man"
@@ -86,13 +98,54 @@ SABOTAGES = {
 }
 
 
+# What the sabotages change, and where it is kept as it was.
+CHANGED = f"{UNITS} {LIBRARY} {DEADMAN_SH} $(echo {PACKAGE}/watch)"
+KEEP = f"mkdir /root/sound; cp -a --parents {CHANGED} /root/sound/"
+MEND = f"""
+rm -rf {UNITS} {LIBRARY} $(echo {PACKAGE}/watch)
+cp -a /root/sound/. /
+systemctl daemon-reload
+redis-cli CONFIG SET maxmemory 0
+systemctl reset-failed {UNIT}
+systemctl restart {UNIT}
+"""
+
+
+def furnish(lab: Lab) -> None:
+    lab.systemctl("start", *TRADING_UNITS, *MONITOR_UNITS)
+    watch(lab)
+    lab.sh(KEEP)
+
+
+@pytest.fixture
+def watched(ground: Ground, lab_image: str) -> Iterator[Lab]:
+    """A host that trades and is watched, on which every sabotage but the test's own is undone."""
+    lab = ground.lab(lab_image)
+    assert drill_left(lab) == []
+    yield lab
+    if ground.labs:
+        lab.sh(MEND, timeout=60)
+
+
+def test_without_sabotage_the_drill_of_the_watcher_passes(watched: Lab) -> None:
+    done = watcher_proof(watched)
+    assert done.returncode == 0, done.stdout
+
+
+def test_sabotage_of_the_watcher_fails_the_whole_drill(watched: Lab) -> None:
+    watched.sh(SABOTAGES["no dead man"][0])
+    assert any(line.startswith(f"{CALLS}: ") for line in failed(proof(watched)))
+    assert last_drill(watched)["result"] == "FAIL"
+
+
 @pytest.mark.parametrize("name", SABOTAGES)
-def test_sabotage_of_the_watcher_is_found(host: Lab, name: str) -> None:
+def test_sabotage_of_the_watcher_is_found(watched: Lab, name: str) -> None:
+    host = watched
     script, claim, why = SABOTAGES[name]
-    watch(host)
     before = processes(host)
+    host.exec("rm", "-f", "/var/lib/quantum-ess/last-drill")
     host.sh(script)
-    claims = failed(proof(host))
+    claims = failed(watcher_proof(host))
     assert any(line.startswith(f"{claim}: ") and why in line for line in claims), claims
     assert last_drill(host)["result"] == "FAIL"
     if name == "no Redis":

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from tests.lab.proof.drill import left_behind
+from tests.lab.proof.drill import PROOF, left_behind
 from tests.lab.test_watcher import UNIT, switch_on
 
 if TYPE_CHECKING:
+    import subprocess
+
     from tests.lab.lab import Lab
 
 CANARY_WATCHER = "quantum-ess-canary-watch.service"
@@ -20,6 +22,41 @@ PROMETHEUS = "a broken limit in Prometheus: it stops the canary"
 DEADMAN = "it is killed three times: the dead man stops the canary"
 OWN = "a broken limit in a figure of its own: it stops the canary"
 OFF = "NOTE  does not apply: the watcher is switched off"
+
+# The proof with nothing left out but what goes before the drill of the watcher, and comes after it.
+PART = f"{PROOF.removesuffix('.sh')}_of_the_watcher.sh"
+MAIN = """
+main() {
+    parse "$@"
+    check_root
+    load
+    armed_claims() { config_for_trip; }
+    canary_claims() {
+        claim_or_stop 'what an earlier drill left is gone' canary_reset
+        claim_or_stop 'the canary has a watch of its own, no way to trading' canary_apart
+    }
+    canary_release_claims() { :; }
+    aftermath_claims() { verdict_stop; }
+    terminal_setup
+    proof_begin
+    prove_canary
+    proof_end
+}
+main "$@"
+"""
+
+
+def watcher_proof(lab: Lab, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Drill the watcher alone; its claims, the verdict and the clean-up are those of the proof."""
+    return lab.exec(watcher_part(lab), *arguments, check=False, timeout=120)
+
+
+def watcher_part(lab: Lab) -> str:
+    """Return the path, in the lab, of a proof that drills the watcher alone."""
+    head, _, _ = lab.read(PROOF).rpartition("\nmain() {\n")
+    assert head.endswith("}\n")
+    lab.write(PART, head + MAIN, mode=0o755)
+    return PART
 
 
 def watch(lab: Lab, **keys: str) -> Lab:
