@@ -28,6 +28,7 @@ DOCUMENTS = ("README.md", "RUNBOOK.md", "CHANGELOG.md")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 LIB = "/usr/local/lib/quantum-ess/"
+WIDEST = 120
 
 
 def read(name: str) -> str:
@@ -205,3 +206,10 @@ def test_a_daemon_can_do_what_the_readme_shows(
     exec(compile(example, "README.md", "exec"), {})
     [request] = Path(here.requests).iterdir()
     assert request.read_text().startswith("reason=drawdown 9 % is over 8 %\n")
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_lines_can_be_read_as_they_are(name: str) -> None:
+    """In an editor or `less`, at 3 a.m.; a table cannot be wrapped."""
+    prose = FENCE.sub("", read(name)).splitlines()
+    assert [line for line in prose if len(line) > WIDEST and not line.startswith("|")] == []
