@@ -10,6 +10,7 @@ certificate_units() {
     local unit
     CERTIFICATE=()
     fell_ask "$CERTIFICATE_PROPERTIES" "${TRADING[@]}"
+    fell_reckon
     for unit in "${UNITS_SEEN[@]}"; do
         certificate_unit "$unit"
         [[ -z $CERTIFICATE_LINE ]] || CERTIFICATE+=("unit=$unit $CERTIFICATE_LINE")

@@ -49,6 +49,7 @@ contain_ask() {
     if snapshot_ask; then
         { escaped_ask && escaped_keep; } &
         contain_thaw
+        fell_reckon
         snapshot_triggers && snapshot_take
     fi
     contain_stop "${TRIGGERS[@]}" "${TRADING[@]}"

@@ -4,7 +4,7 @@
 # release has to start, one that is too early starts what somebody had stopped.
 
 FELL_BOOT=        # us of uptime by the flags' own times; "unknown": before this boot
-FLAG_MONO=        # the same on systemd's clock, by fell_ask
+FLAG_MONO=        # the same on systemd's clock, by fell_reckon
 FELL_LATE=2000000 # us a flag's own time may be behind its name: touch makes the file and then sets its time
 FELL_TICK=10000   # us, the unit of a process's time of start
 FELL_SLEPT=200000 # us between the clocks that are no sleep, but a process that took its time to start
@@ -50,24 +50,27 @@ fell_systemd_began() {
     ! escaped_start 1 || BEGAN_BOOT=$((ESCAPED_START * FELL_TICK))
 }
 
-# fell_ask "PROPERTY PROPERTY..." UNIT...: as sd_show, and into FLAG_MONO when the latch fell, for what systemd has
-# seen of that itself it is asked in the same breath.
+# fell_ask "PROPERTY PROPERTY..." UNIT...: as sd_show, with what fell_reckon needs to know of systemd.
 fell_ask() {
-    local unit known=1 first=$UNIT_PREFIX-halt.path enforcer=$UNIT_PREFIX-trigger.service
+    local unit
     local -a seen=()
-    [[ -n $FELL_BOOT ]] || fell_find
+    FELL_FIRST=$UNIT_PREFIX-halt.path FELL_ENFORCER=$UNIT_PREFIX-trigger.service
     sd_show "$1 SubState StateChangeTimestampMonotonic MainPID ExecMainStartTimestampMonotonic" \
-        "${@:2}" "$first" "$enforcer" || known=
+        "${@:2}" "$FELL_FIRST" "$FELL_ENFORCER" || return 1
     for unit in "${UNITS_SEEN[@]}"; do
-        [[ $unit == "$first" || $unit == "$enforcer" ]] || seen+=("$unit")
+        [[ $unit == "$FELL_FIRST" || $unit == "$FELL_ENFORCER" ]] || seen+=("$unit")
     done
     UNITS_SEEN=("${seen[@]}")
+}
+
+# fell_reckon: into FLAG_MONO when the latch fell, by the flags and by what systemd has seen of that itself. Takes a
+# moment: what a stop needs comes before it.
+fell_reckon() {
+    [[ -n $FELL_BOOT ]] || fell_find
     FLAG_MONO=$FELL_BOOT
-    if [[ $FELL_BOOT != unknown ]]; then
-        fell_awake "${UNIT_PROP["$enforcer.MainPID"]:-0}" "${UNIT_PROP["$enforcer.ExecMainStartTimestampMonotonic"]:-0}"
-        fell_seen "${UNIT_PROP["$first.SubState"]:-}" "${UNIT_PROP["$first.StateChangeTimestampMonotonic"]:-0}"
-    fi
-    [[ -n $known ]]
+    [[ $FELL_BOOT != unknown ]] || return 0
+    fell_awake "${UNIT_PROP["$FELL_ENFORCER.MainPID"]:-0}" "${UNIT_PROP["$FELL_ENFORCER.ExecMainStartTimestampMonotonic"]:-0}"
+    fell_seen "${UNIT_PROP["$FELL_FIRST.SubState"]:-}" "${UNIT_PROP["$FELL_FIRST.StateChangeTimestampMonotonic"]:-0}"
 }
 
 # fell_awake PID BEGAN: what the host has slept is not on systemd's clock, which says of the enforcer that it began

@@ -17,8 +17,7 @@ snapshot_ran() {
     ((ended > 0 && ended >= FLAG_MONO))
 }
 
-# snapshot_ask: into UNIT_PROP and UNITS_SEEN what systemd knows of the trading units, into FLAG_MONO when the latch
-# fell; false when systemd did not answer.
+# snapshot_ask: into UNIT_PROP and UNITS_SEEN what systemd knows of the trading units; false when it did not answer.
 snapshot_ask() {
     fell_ask "$SNAPSHOT_PROPERTIES" "${TRADING[@]}"
 }
@@ -77,6 +76,6 @@ snapshot_again() {
     if [[ -n ${SNAPSHOT_LIST+x} ]]; then
         snapshot_write "$SNAPSHOT_LIST"
     else
-        snapshot_ask && snapshot_triggers && snapshot_take
+        snapshot_ask && fell_reckon && snapshot_triggers && snapshot_take
     fi
 }
