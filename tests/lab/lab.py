@@ -207,6 +207,9 @@ class Lab:
 
     def show_each(self, units: Sequence[str], name: str) -> dict[str, str]:
         """Return one property of each of the units, with one question."""
+        if not units:
+            # systemctl would tell of itself.
+            return {}
         answer = self.systemctl("show", f"--property={name}", "--", *units).stdout
         values = [line.partition("=")[2] for line in answer.split("\n\n")]
         return dict(zip(units, (value.strip() for value in values), strict=True))

@@ -28,7 +28,7 @@ def test_it_is_cancelled_and_all_units_are_stopped(guarded: Lab) -> None:
         STUCK: g.service(never_ready),
         POLITE: g.service(saver),
         LATER: g.service(unit=f"After={SLOW}\nWants={SLOW}\n"),
-        SLOW: g.service("Type=oneshot\nExecStart=/usr/bin/sleep infinity\n"),
+        SLOW: g.service("Type=oneshot\nExecStart=/usr/bin/sleep 7777\n"),
     }
     g.guard(guarded, units, STUCK, POLITE, LATER)
     g.start(guarded, POLITE)

@@ -271,7 +271,9 @@ def test_upgrade_while_latched_keeps_the_latch(armed: Lab) -> None:
     attempts = f"{NAP}while nap; do systemctl start quantum-execution quantum-governor; done"
     script = f"({attempts}) &>/dev/null & {installer} --no-python --no-drill; echo code=$?; kill $!"
     done = armed.exec("bash", "-c", script, timeout=90)
-    assert "code=0" in done.stdout, done.stdout + done.stderr
+    # Its last word on the stop may come while an attempt is queued, and says so.
+    queued = "code=4" in done.stdout and "QUEUED" in done.stdout and "ALIVE" not in done.stdout
+    assert "code=0" in done.stdout or queued, done.stdout + done.stderr
     assert starts(armed) == before
     assert_held(armed)
     assert armed.read(f"{LIB}/ops/lib/enforce.sh").endswith("# later\n")

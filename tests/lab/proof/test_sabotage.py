@@ -60,7 +60,7 @@ CANARY_SABOTAGES = {
         f"echo 'if then' >>{LIBRARY}/cgroup.sh",
         "the parts of the emergency stop load",
     ),
-    "enforcer does not kill": (first_line("cgroup", "cgroup_kill"), "touch of its flag kills it"),
+    "enforcer does not kill": (first_line("contain", "contain_kill"), "touch of its flag kills it"),
     "enforcer does not mend": (first_line("latch", "latch_mend"), "a flag deleted from /run"),
     "release starts nothing": (
         first_line("restart", "release_start"),
