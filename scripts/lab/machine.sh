@@ -186,7 +186,8 @@ keeper() {
     local machine=$!
     # Every lab shares the host's wall clock and may set it; that must not end the others.
     clock
-    local ends=$((NOW + deadline - EPOCHSECONDS))
+    # Both are cut off to seconds: who ended before the deadline would leave the disk to somebody.
+    local ends=$((NOW + deadline - EPOCHSECONDS + 1))
     until ((NOW >= ends)) || ! is_alive "$owner" || ! kill -0 "$machine" 2>/dev/null; do
         read -rt 0.2 -u "$never" || :
         clock

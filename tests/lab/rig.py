@@ -140,12 +140,17 @@ def latched(lab: Lab) -> bool:
     return lab.exists(RUN_FLAG) and lab.exists(VAR_FLAG)
 
 
+def _at_rest(lab: Lab) -> bool:
+    """Tell whether both flags are there for longer than the enforcer takes to look twice."""
+    told = lab.exec("stat", "-c", "%.3Z", RUN_FLAG, VAR_FLAG, check=False).stdout.split()
+    long_enough = len(told) == 2 and time.time() - max(map(float, told)) > 0.3
+    return long_enough and lab.exists(RUNNING)
+
+
 def remove_by_hand(lab: Lab) -> None:
     """Release as RUNBOOK.md says under "By hand": again when the host was too busy for one act."""
     for _ in range(5):
-        lab.wait_until(
-            lambda: latched(lab) and lab.exists(RUNNING), what="both flags, and the list"
-        )
+        lab.wait_until(lambda: _at_rest(lab), what="both flags, seen by the enforcer, and the list")
         lab.exec("rm", "-rf", RUN_FLAG, VAR_FLAG)
         lab.wait_until(
             lambda: latched(lab) or lab.state(ENFORCER) == "inactive", what="released, or put back"
