@@ -73,7 +73,7 @@ strays_scan() {
         printf '%s\n' "$pid"
         words=()
         mapfile -t -d '' -n "$STRAYS_WORDS" words <"/proc/$pid/cmdline"
-        if ((${#words[@]})) && strays_runs && strays_outside "$pid"; then
+        if ((${#words[@]})) && { strays_runs || strays_is_file "$pid"; } && strays_outside "$pid"; then
             printf 'stray %s %s %s\n' "$pid" "$unit" "$group"
         fi
     done
@@ -154,6 +154,17 @@ strays_runs() {
     ((${#STRAYS_SCRIPT[@]})) && [[ ${words[0]##*/} =~ $STRAYS_INTERPRETER ]] && strays_script "${words[@]}" || return 1
     unit=${STRAYS_SCRIPT["=$SCRIPT"]:-}
     [[ -n $unit ]]
+}
+
+# strays_is_file PID: into unit the one whose file this process runs, under whatever name it calls itself.
+strays_is_file() {
+    local file
+    for file in "${!STRAYS_FILE[@]}"; do
+        [[ /proc/$1/exe -ef ${file#=} ]] || continue
+        unit=${STRAYS_FILE[$file]}
+        return 0
+    done
+    return 1
 }
 
 strays_full_words() {

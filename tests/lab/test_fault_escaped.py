@@ -175,3 +175,23 @@ def test_a_trading_program_that_no_unit_has_is_not_called_contained(
     guarded.sh(f"kill -KILL {pid}")
     guarded.wait_until(lambda: g.status(guarded, tool=tool).returncode == 0, what="contained")
     assert guarded.exec(tool, "activate", check=False).returncode == 0
+
+
+@pytest.mark.latch_alone
+@pytest.mark.parametrize("tool", [g.CONTROLLER, g.ESS])
+def test_a_trading_program_under_another_name_is_not_called_contained(
+    guarded: Lab, tool: str
+) -> None:
+    """Without Python only the words of the command line were looked at, which it chooses itself."""
+    guarded.sh("cp /usr/bin/sleep /opt/bot")
+    g.guard(guarded, {UNIT: g.service("ExecStart=/opt/bot infinity\n")})
+    g.start(guarded, UNIT)
+    guarded.sh("systemd-run -q --unit=by-hand bash -c 'exec -a nothing /opt/bot 600'")
+    pid = guarded.show("by-hand", "MainPID")["MainPID"]
+    guarded.wait_until(
+        lambda: guarded.sh(f"readlink /proc/{pid}/exe").stdout == "/opt/bot\n", what="it runs"
+    )
+    done = guarded.exec(tool, "activate", check=False)
+    assert done.returncode == 4, done.stdout
+    assert f"  ALIVE  {UNIT}  pid {pid} in /system.slice/by-hand.service\n" in done.stdout
+    assert g.status(guarded, tool=tool).returncode == 4
