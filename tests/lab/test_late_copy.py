@@ -33,7 +33,8 @@ pytestmark = pytest.mark.latch_alone
 TOOLS = (CONTROLLER, "ess")
 LATE = "/run/late"
 # A step of the enforcer's copy, as slow as on a disk that hangs for a moment: it goes on once both
-# flags are gone. It runs beside the release, which is stopped until it is through.
+# flags are gone. It runs beside the release, which is stopped until it is through, and then has to
+# look before the enforcer that PID 1 starts for this copy has read its parts.
 SLOW = f"""#!/bin/bash
 trap '' TERM
 [[ "$*" == *" {{place}}" ]] && mkdir {LATE} || exec /usr/bin/{{step}} "$@"
@@ -42,6 +43,7 @@ read -r release </run/quantum-ess/release.lock
 kill -STOP "$release"
 /usr/bin/{{step}} "$@"
 {{then}}
+renice -n -20 -p "$release" >/dev/null
 kill -CONT "$release"
 """
 
