@@ -32,6 +32,7 @@ DEFAULTS: dict[str, str] = {
     "QT_ESS_REQUIRE_REASON": "no",
     "QT_ESS_DRILL_MAX_AGE": "8",
     "QT_ESS_METRICS_DIR": "/var/lib/prometheus/node-exporter",
+    "QT_ESS_RCU_EXPEDITED": "no",
 }
 _ASSIGNMENT = re.compile(r"([A-Z_][A-Z0-9_]*)=(.*)", re.ASCII | re.DOTALL)
 _NUMBER = re.compile(r"[0-9]{1,4}(\.[0-9]{1,3})?", re.ASCII)
@@ -48,7 +49,8 @@ _BLANK = " "
 class Config:
     """A configuration that was read whole and found consistent; times in seconds.
 
-    `metrics_dir`: where node_exporter looks for files, "" when none are wanted.
+    `metrics_dir`: where node_exporter looks for files, "" when none are wanted. `rcu_expedited`:
+    whether the kernel is to be told not to let PID 1 wait.
     """
 
     trading: tuple[str, ...]
@@ -62,6 +64,7 @@ class Config:
     require_reason: bool
     drill_max_age_days: float
     metrics_dir: str
+    rcu_expedited: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +170,7 @@ def _validate(values: dict[str, _Value]) -> Config:
         require_reason=_word(values["QT_ESS_REQUIRE_REASON"], ("yes", "no")) == "yes",
         drill_max_age_days=_number(values["QT_ESS_DRILL_MAX_AGE"], 1, 400),
         metrics_dir=_directory(values["QT_ESS_METRICS_DIR"]),
+        rcu_expedited=_word(values["QT_ESS_RCU_EXPEDITED"], ("yes", "no")) == "yes",
     )
 
 

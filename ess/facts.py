@@ -80,11 +80,12 @@ class Stray:
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """What the cgroup tree and /proc say."""
+    """What the cgroup tree, /proc and /sys say; `expedited`: PID 1 need not wait for it."""
 
-    cgroup_error: str = ""
     can_kill: bool = True
+    expedited: bool = False
     strays: tuple[Stray, ...] = ()
+    cgroup_error: str = ""
     strays_error: str = ""
 
 

@@ -18,7 +18,7 @@ RENDERED=()
 load() {
     local here part
     here=$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")
-    for part in paths exits say names clock config latch terminal render stale watch; do
+    for part in paths exits say names clock config latch terminal render kernel stale watch; do
         # shellcheck source=/dev/null
         . "$here/lib/$part.sh" || exit 2
     done
@@ -172,6 +172,7 @@ activate_units() {
     [[ -z $DESTDIR ]] || return 0
     systemd-sysusers /etc/sysusers.d/quantum-ess.conf
     systemd-tmpfiles --create /etc/tmpfiles.d/quantum-ess.conf || return 1
+    kernel_apply
     chgrp quantum-ess "$WATCH_CONF"
     systemctl --quiet --no-reload enable "${WATCH[@]}" && systemctl daemon-reload && systemctl restart "${WATCH[@]}" || return 1
     # What it writes may belong elsewhere now.
@@ -252,6 +253,7 @@ run_uninstall() {
     [[ -r $DESTDIR$ESS_MANIFEST ]] || fail "nothing is installed here ($ESS_MANIFEST is missing)"
     [[ -n $DESTDIR ]] || { stale_installed && systemctl --quiet disable --now -- "${INSTALLED[@]}"; }
     metrics_forget
+    kernel_forget
     while IFS= read -r file; do
         rm -f -- "$DESTDIR$file"
         # /usr/local/bin and the like may be empty now, and are not ours.
