@@ -23,6 +23,7 @@ from ess.latch import State
 from ess.manager import choose
 from ess.operator import operator
 from ess.restart import POLL, Restart
+from ess.unlatch import Unlatching
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -90,7 +91,7 @@ class _Release:
         self._manager = manager
         self._console = console
         self._interrupts = interrupts
-        self._released: set[str] = set()
+        self._unlatching = Unlatching(paths)
         self._said: dict[str, str] = {}
         self._activation = ""
         self._restart = Restart(manager, settings, console, self._check)
@@ -150,32 +151,11 @@ class _Release:
         # After the marker: who asks for a stop later sees that, who asked before left a trace.
         if latch.asked(self._paths) != asked or request.waits(self._paths):
             raise _LatchedAgain
-        flags = (self._paths.var_flag, self._paths.run_flag)
-        # A flag that somebody touched has no id, and its copy on disk has the enforcer's.
-        said = (*flags, self._paths.enforcer)
-        self._released = {latch.identity(file) for file in said} - {""}
-        for flag in flags:
-            self._clear(flag)
+        self._unlatching.clear()
 
     def _keep_list(self) -> None:
         with contextlib.suppress(OSError), open(self._paths.running, "x", encoding="ascii") as file:
             file.write(f"{plan.UNKNOWN}\n")
-
-    def _clear(self, flag: str) -> None:
-        try:
-            latch.clear(flag)
-        except OSError as error:
-            raise ReleaseError(f"{flag} cannot be removed: {error.strerror}") from error
-
-    def _clear_late_copy(self) -> None:
-        """Remove the persistent flag if the enforcer was just copying it when the marker came.
-
-        A copy records the trip that is being released, and is older than the marker. Whoever trips
-        now leaves another id, and whoever touches the copy makes it newer.
-        """
-        flag = self._paths.var_flag
-        if latch.identity(flag) in self._released and latch.is_older(flag, self._paths.releasing):
-            self._clear(flag)
 
     def _await_armed(self) -> None:
         trigger, path = self._paths.trigger_unit, self._paths.path_unit
@@ -203,7 +183,7 @@ class _Release:
         for _ in range(_LATE_COPIES):
             if latch.state(self._paths) is State.CLEAR:
                 return
-            self._clear_late_copy()
+            self._unlatching.clear_late_copy()
         raise _LatchedAgain
 
     def _stopped_by_others(self) -> ExitCode:

@@ -30,18 +30,31 @@ unlatch_note() {
 unlatch_gone() {
     local wait=$UNLATCH_PAUSE
     while latch_is_set; do
-        unlatch_is_late && ((wait <= UNLATCH_LONGEST)) || return 1
-        rm -f -- "$VAR_FLAG" 2>/dev/null
+        unlatch_is_late "$VAR_FLAG" && ((wait <= UNLATCH_LONGEST)) || return 1
+        unlatch_drop 2>/dev/null || return 1
         pause "$wait"
         ((wait *= 2))
     done
 }
 
-# unlatch_is_late: true when the only flag is the one on disk, and that is what the enforcer wrote before the release
-# began to remove flags. Whoever touches it makes it newer than the marker.
+# unlatch_drop: remove the late copy. False when it is a new stop by now, which is there again then: it is looked at under
+# a name that nobody touches, or a touch between look and removal would be lost.
+unlatch_drop() {
+    local aside=$VAR_FLAG.late
+    mv -fT -- "$VAR_FLAG" "$aside" || return 0
+    if unlatch_is_late "$aside"; then
+        rm -f -- "$aside"
+    else
+        mv -fT -- "$aside" "$VAR_FLAG"
+        return 1
+    fi
+}
+
+# unlatch_is_late FILE: true when the flag on disk, which goes by this name, is the only one, and what the enforcer wrote
+# before the release began to remove flags. Whoever touches it makes it newer than the marker.
 unlatch_is_late() {
     local first=''
-    ! latch_there "$RUN_FLAG" && [[ -f $VAR_FLAG && ! -L $VAR_FLAG && $RELEASING -nt $VAR_FLAG ]] || return 1
-    IFS= read -r -n 200 first 2>/dev/null <"$VAR_FLAG"
+    ! latch_there "$RUN_FLAG" && [[ -f $1 && ! -L $1 && $RELEASING -nt $1 ]] || return 1
+    IFS= read -r -n 200 first 2>/dev/null <"$1"
     [[ $first == id=?* && $UNLATCH_IDS == *" ${first#id=} "* ]]
 }
