@@ -18,6 +18,14 @@ LAB_FIXTURES = {"lab", "bare_lab", "boot_lab", "lab_image"}
 NO_SKIP = bool(os.environ.get("CI") or os.environ.get("QT_ESS_NO_SKIP"))
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--every-image",
+        action="store_true",
+        help="run what is marked every_image on systemd 257, too, and not on 252 alone",
+    )
+
+
 def pytest_configure() -> None:
     # Who runs the tests in the background of a shell has SIGINT ignored, and so would all children.
     signal.signal(signal.SIGINT, signal.default_int_handler)

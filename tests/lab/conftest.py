@@ -25,8 +25,25 @@ ArmLab = Callable[..., Lab]
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "lab_image" in metafunc.fixturenames:
-        both = metafunc.definition.get_closest_marker("both_systemds")
-        metafunc.parametrize("lab_image", host.IMAGES if both else host.IMAGES[:1], scope="session")
+        marked = map(metafunc.definition.get_closest_marker, ("both_systemds", "every_image"))
+        images = host.IMAGES if any(marked) else host.IMAGES[:1]
+        metafunc.parametrize("lab_image", images, scope="session")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--every-image"):
+        return
+    kept = [item for item in items if not _waits_for_a_release(item)]
+    config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+    items[:] = kept
+
+
+def _waits_for_a_release(item: pytest.Item) -> bool:
+    """Tell whether this is one for all images, and this image is not the first."""
+    if not isinstance(item, pytest.Function) or "lab_image" not in item.fixturenames:
+        return False
+    image = item.callspec.params["lab_image"]
+    return item.get_closest_marker("every_image") is not None and image != host.IMAGES[0]
 
 
 @functools.cache

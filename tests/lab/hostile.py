@@ -63,6 +63,14 @@ ORPHAN = f"(setsid setsid {STUBBORN} </dev/null &>/dev/null &)"
 BRIEF = "ExecStart=/usr/bin/sleep 0.05\n"
 MANY = tuple(f"hostile-many@{instance}.service" for instance in ("a", "b", "7"))
 
+# What systemd itself has a hand in. The others are for the kernel, which all images share.
+OF_SYSTEMD = frozenset(
+    (
+        *("hung-ten-times", "hung-execstartpre", "restartsec-0", "notify", "delegate"),
+        *("no-sigkill", "refuse-manual-stop", "half-started", "half-stopped", "frozen"),
+        *("frozen-slice", "by-timer", "by-path", "by-socket", "instances", "escaped-name"),
+    )
+)
 KINDS = (
     stubborn("sigterm-trapped", ALWAYS),
     one(

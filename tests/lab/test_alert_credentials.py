@@ -68,7 +68,7 @@ def left_over(lab: Lab) -> str:
     return lab.sh("ls -A /run/quantum-ess/questions").stdout
 
 
-@pytest.mark.both_systemds
+@pytest.mark.every_image
 def test_a_channel_whose_key_is_a_credential_is_tested_and_judged(
     desk: Lab, lab_image: str
 ) -> None:

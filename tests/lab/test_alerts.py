@@ -79,7 +79,7 @@ def events(lab: Lab) -> list[str]:
     return [line for line in lines if line.startswith("emergency.")]
 
 
-@pytest.mark.both_systemds
+@pytest.mark.every_image
 def test_everybody_is_told_of_the_stop_and_of_its_end_once(desk: Lab) -> None:
     desk.exec(CONTROLLER, "activate", "--reason", "funding gone mad")
     first = await_mails(desk, 2)

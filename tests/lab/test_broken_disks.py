@@ -133,7 +133,7 @@ def test_touch_with_a_full_run(host: Lab) -> None:
 # --- /var ---
 
 
-@pytest.mark.both_systemds
+@pytest.mark.every_image
 @pytest.mark.parametrize("tool", TOOLS)
 def test_var_is_read_only(host: Lab, tool: str) -> None:
     host.sh(READ_ONLY.format("/var"))

@@ -107,7 +107,7 @@ def judge(lab: Lab, file: Path, data: bytes) -> bool:
     return True
 
 
-@pytest.mark.both_systemds
+@pytest.mark.every_image
 @pytest.mark.timeout(300)
 def test_readers_agree(bare_lab: Lab, tmp_path: Path) -> None:
     accepted = 0

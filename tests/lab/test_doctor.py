@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.lab.conftest import BootLab
     from tests.lab.lab import Lab
 
-pytestmark = [pytest.mark.both_systemds, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.every_image, pytest.mark.timeout(600)]
 
 UNIT = "quantum-execution.service"
 UNITS = "/etc/systemd/system"

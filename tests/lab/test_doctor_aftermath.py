@@ -59,7 +59,7 @@ def mend(lab: Lab, finding: dict[str, str]) -> None:
     lab.sh(finding["fix"].replace("sudo ", ""))
 
 
-@pytest.mark.both_systemds
+@pytest.mark.every_image
 def test_what_is_wrong_with_the_channels_is_found_and_mended(desk: Lab) -> None:
     desk.exec("chmod", "0644", SETTINGS)
     found = findings(desk)

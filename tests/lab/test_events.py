@@ -47,7 +47,7 @@ def assert_whole(lab: Lab) -> None:
     assert "no checkpoint" not in done.stdout
 
 
-@pytest.mark.both_systemds
+@pytest.mark.every_image
 @pytest.mark.parametrize("tool", [CONTROLLER, "ess"])
 def test_stop_and_release_are_recorded_with_a_certificate(armed: Lab, tool: str) -> None:
     processes = {unit: armed.pids(unit) for unit in (*TRADING_UNITS, STUBBORN)}

@@ -37,7 +37,13 @@ def bots(lab: Lab) -> list[str]:
 
 
 @pytest.mark.both_systemds
-@pytest.mark.parametrize("how", ["join", "scope", "child", "tree"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        "scope",
+        *(pytest.param(how, marks=pytest.mark.every_image) for how in ("join", "child", "tree")),
+    ],
+)
 @pytest.mark.latch_alone
 def test_what_left_its_control_group_is_dead_in_time(guarded: Lab, how: str) -> None:
     trade_outside(guarded, how)

@@ -15,8 +15,6 @@ from tests.lab import ground as g
 if TYPE_CHECKING:
     from tests.lab.lab import Lab
 
-pytestmark = pytest.mark.both_systemds
-
 UNIT = "quantum-execution.service"
 ELSEWHERE = "/sys/fs/cgroup/elsewhere.slice"
 FOREVER = "TimeoutStopSec=infinity\nKillMode=mixed\n"
@@ -36,6 +34,7 @@ def threads(lab: Lab, *groups: str) -> list[str]:
     return lab.sh(found, check=False).stdout.split()
 
 
+@pytest.mark.every_image
 @pytest.mark.parametrize("elsewhere", ["", ELSEWHERE])
 def test_its_main_thread_has_ended(guarded: Lab, elsewhere: str) -> None:
     group = elsewhere or f"/sys/fs/cgroup/system.slice/{UNIT}"
@@ -51,6 +50,7 @@ def test_its_main_thread_has_ended(guarded: Lab, elsewhere: str) -> None:
     g.assert_contained(guarded, UNIT, tool=g.ESS)
 
 
+@pytest.mark.every_image
 @pytest.mark.parametrize("tool", [g.CONTROLLER, g.ESS])
 def test_nobody_takes_it_for_a_zombie(guarded: Lab, tool: str) -> None:
     """A child outside of the unit's control group: nobody but /proc tells of it."""
@@ -67,7 +67,17 @@ def test_nobody_takes_it_for_a_zombie(guarded: Lab, tool: str) -> None:
     assert f"  ALIVE    {UNIT}  pids {pid}\n" in seen.stdout
 
 
-@pytest.mark.parametrize("what", ["thread", "process", "deep", "group"])
+@pytest.mark.both_systemds
+@pytest.mark.parametrize(
+    "what",
+    [
+        "group",
+        *(
+            pytest.param(what, marks=pytest.mark.every_image)
+            for what in ("thread", "process", "deep")
+        ),
+    ],
+)
 def test_its_group_is_threaded(guarded: Lab, what: str) -> None:
     where = "trading.slice" if what == "group" else "system.slice"
     groups = (f"/sys/fs/cgroup/{where}/{UNIT}", "/sys/fs/cgroup/away")
@@ -80,6 +90,7 @@ def test_its_group_is_threaded(guarded: Lab, what: str) -> None:
     g.assert_contained(guarded, UNIT, tool=g.ESS)
 
 
+@pytest.mark.every_image
 @pytest.mark.parametrize("how", ["leaderless", "threaded"])
 def test_activate_kills_it_alone(guarded: Lab, how: str) -> None:
     """Without an enforcer the Python ladder has to find it."""

@@ -36,7 +36,7 @@ def await_said(lab: Lab, *matches: str) -> list[dict[str, Any]]:
     return said(lab, *matches)
 
 
-@pytest.mark.both_systemds
+@pytest.mark.every_image
 @pytest.mark.parametrize("tool", [CONTROLLER, "ess"])
 def test_lines_of_a_stop_have_the_fields(armed: Lab, tool: str) -> None:
     armed.exec(tool, "activate", "--reason", "two\nlines and ESS_UNIT=x")
@@ -77,7 +77,7 @@ def test_lines_are_found_by_the_unit_that_wrote_them(armed: Lab) -> None:
     assert enforcer.count(LAST) == 5
 
 
-@pytest.mark.both_systemds
+@pytest.mark.every_image
 def test_the_first_line_tells_who_asked_and_the_stop_does_not_wait_for_that(armed: Lab) -> None:
     """What a request says is read for so long that trading is down before it is known."""
     reading = 500
@@ -131,7 +131,7 @@ def test_the_sentry_s_last_line_outlives_its_unit(armed: Lab) -> None:
     assert len(await_said(armed, "ESS_EVENT=sentry-repair", "ESS_UNIT=quantum-ess.path")) == 3
 
 
-@pytest.mark.both_systemds
+@pytest.mark.every_image
 def test_a_start_that_the_gate_refuses_is_an_event_once(armed: Lab) -> None:
     armed.exec(CONTROLLER, "activate")
     await_kind(armed, "contained")

@@ -54,7 +54,7 @@ def judged(lab: Lab) -> dict[str, float]:
     return look(lab)
 
 
-@pytest.mark.both_systemds
+@pytest.mark.every_image
 def test_the_file_follows_the_latch(armed: Lab) -> None:
     before = look(armed)
     state = ("quantum_ess_active", "quantum_ess_armed", "quantum_ess_contained")
@@ -106,7 +106,7 @@ def test_events_wait_and_are_counted(armed: Lab) -> None:
     armed.wait_until(lambda: look(armed)["quantum_ess_spool_depth"] == 0, 15, "none waits")
 
 
-@pytest.mark.both_systemds
+@pytest.mark.every_image
 def test_disarmed_and_armed_are_told_once_each(armed: Lab) -> None:
     judged(armed)
     known = await_armed_in_this_boot(armed)

@@ -114,7 +114,7 @@ def case(name: str, instances: dict[str, dict[str, str]]) -> dict[str, object]:
     }
 
 
-@pytest.mark.both_systemds
+@pytest.mark.every_image
 def test_every_rule_fires_when_it_should_and_only_then(bare_lab: Lab) -> None:
     bare_lab.write("/root/rules.yml", dashboard.RULES.read_text())
     checked = bare_lab.exec("promtool", "check", "rules", "/root/rules.yml", timeout=30)
@@ -128,7 +128,7 @@ def test_every_rule_fires_when_it_should_and_only_then(bare_lab: Lab) -> None:
     assert {f"QuantumEss{alert}" for alert in fired} == set(dashboard.rules())
 
 
-@pytest.mark.both_systemds
+@pytest.mark.every_image
 def test_one_silent_host_among_others_is_found(bare_lab: Lab) -> None:
     """The absence of one host's series is hidden from absent() by those of another."""
     bare_lab.write("/root/rules.yml", dashboard.RULES.read_text())

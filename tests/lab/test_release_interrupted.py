@@ -108,7 +108,7 @@ def test_signal_at_every_step(armed: Lab, step: str, name: str) -> None:
     assert_released(armed)
 
 
-@pytest.mark.both_systemds
+@pytest.mark.every_image
 @pytest.mark.parametrize("tool", [CONTROLLER, "ess"])
 def test_ctrl_c_on_a_terminal(arm_lab: ArmLab, tool: str) -> None:
     lab = arm_lab(settings={"QT_ESS_SETTLE": "5"})
@@ -263,7 +263,7 @@ def newer(lab: Lab) -> str:
     return f"{SOURCE}/ops/install.sh"
 
 
-@pytest.mark.both_systemds
+@pytest.mark.every_image
 def test_upgrade_while_latched_keeps_the_latch(armed: Lab) -> None:
     trip(armed)
     before = starts(armed)

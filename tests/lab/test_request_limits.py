@@ -63,7 +63,7 @@ def counted(trading: Lab) -> Iterator[Lab]:
     trading.sh(f"rm -f {conf}; systemctl daemon-reload")
 
 
-@pytest.mark.both_systemds
+@pytest.mark.every_image
 def test_thousands_at_once(counted: Lab) -> None:
     before, begun = lines(counted), starts(counted)
     many = (

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.lab import ground as g
-from tests.lab.hostile import KINDS, Hostile
+from tests.lab.hostile import KINDS, OF_SYSTEMD, Hostile
 from tests.lab.stack import MONITOR_UNITS, TRADING_UNITS, put_monitor_stack, put_trading_stack
 
 if TYPE_CHECKING:
@@ -33,7 +33,15 @@ def furnish(lab: Lab) -> None:
 
 
 @pytest.mark.both_systemds
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(
+            kind, id=kind.name, marks=() if kind.name in OF_SYSTEMD else pytest.mark.every_image
+        )
+        for kind in KINDS
+    ],
+)
 def test_is_dead_within_the_promise(
     ground: g.Ground, lab_image: str, kind: Hostile, record_property: Callable[[str, object], None]
 ) -> None:

@@ -57,7 +57,7 @@ def left(lab: Lab) -> list[str]:
     return [path for path in OLD_FILES if lab.exists(path)]
 
 
-@pytest.mark.both_systemds
+@pytest.mark.every_image
 def test_old_units_are_stopped_and_gone_and_the_stop_works(host: Lab) -> None:
     said = upgrade(host).stdout
     assert f"Removed {WATCHER}: this version does not have it." in said

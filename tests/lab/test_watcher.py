@@ -180,7 +180,7 @@ def test_one_that_hangs_again_and_again_stops_trading(watched: Lab) -> None:
     assert said(watched, "the watcher died (watchdog): stopping trading") == 1
 
 
-@pytest.mark.both_systemds
+@pytest.mark.every_image
 def test_a_person_may_end_it(watched: Lab) -> None:
     for _ in range(5):
         watched.systemctl("restart", UNIT)
@@ -336,7 +336,7 @@ looping = theirs:Looping
 """
 
 
-@pytest.mark.both_systemds
+@pytest.mark.every_image
 def test_an_evaluator_of_the_operators_stops_trading_beside_one_that_hangs(watched: Lab) -> None:
     places = watched.sh("echo /opt/quantum-ess/venv/lib/python3*/site-packages").stdout.split()
     (packages,) = places

@@ -67,7 +67,7 @@ def told(lab: Lab) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.both_systemds
+@pytest.mark.every_image
 def test_off_it_is_not_mentioned(guarded: Lab) -> None:
     arm(guarded, settings=BRISK)
     for who in ((), NOBODY):
@@ -79,7 +79,7 @@ def test_off_it_is_not_mentioned(guarded: Lab) -> None:
     assert told(guarded)["how"] == "off"
 
 
-@pytest.mark.both_systemds
+@pytest.mark.every_image
 def test_one_that_does_not_run(watched: Lab) -> None:
     assert line(watched).startswith("watching 3 of 8; no figures yet: daily-loss")
     assert found(watched) == {}
@@ -166,7 +166,7 @@ def test_one_without_figures(watched: Lab) -> None:
     assert found(watched) == {"watcher-deaf": "no source of figures is configured"}
 
 
-@pytest.mark.both_systemds
+@pytest.mark.every_image
 def test_its_settings_and_its_dead_man(watched: Lab) -> None:
     assert line(watched, *NOBODY).startswith("watching 3 of 8")
     assert list(found(watched, *NOBODY)) == ["watch-unknown"]

@@ -29,7 +29,7 @@ def await_judged(lab: Lab, after: float) -> float:
     return judged(lab)
 
 
-@pytest.mark.both_systemds
+@pytest.mark.every_image
 @pytest.mark.timeout(180)
 def test_it_does_not_stop_trading_again_before_it_gets_worse(guarded: Lab) -> None:
     guarded.systemctl("start", "redis-server.service")

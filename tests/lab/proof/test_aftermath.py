@@ -67,7 +67,7 @@ def found(lab: Lab) -> set[str]:
     return {finding["code"] for finding in doctor(lab)["findings"]}
 
 
-@pytest.mark.both_systemds
+@pytest.mark.every_image
 def test_the_drill_is_in_the_audit_log_when_it_ends(host: Lab) -> None:
     before = len(of_kind(host, "drill"))
     done = proof(host, "--json", "/root/proof.json")

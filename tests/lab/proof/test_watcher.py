@@ -57,7 +57,7 @@ def ms(done: subprocess.CompletedProcess[str], claim: str) -> int:
     return int(match[1])
 
 
-@pytest.mark.both_systemds
+@pytest.mark.every_image
 def test_a_broken_limit_and_the_watchers_death_stop_the_canary(
     host: Lab, record_property: Callable[[str, object], None]
 ) -> None:
