@@ -28,6 +28,30 @@ CANARY_UNITS = (
 )
 PASSED = "\nSUMMARY: PASS\nESS is production-ready for emergency stop scenarios\n"
 
+# The proof on the canary with its parts, some of which something else was put in place of.
+MAIN = """
+main() {{
+    parse "$@"
+    check_root
+    load
+    {instead}
+    terminal_setup
+    proof_begin
+    prove_canary
+    proof_end
+}}
+main "$@"
+"""
+
+
+def part(lab: Lab, name: str, instead: str) -> str:
+    """Return the path, in the lab, of a proof with these functions instead of its own."""
+    head, _, _ = lab.read(PROOF).rpartition("\nmain() {\n")
+    assert head.endswith("}\n")
+    path = f"{PROOF.removesuffix('.sh')}_{name}.sh"
+    lab.write(path, head + MAIN.format(instead=instead), mode=0o755)
+    return path
+
 
 def proof(lab: Lab, *arguments: str) -> subprocess.CompletedProcess[str]:
     return lab.exec(PROOF, *arguments, check=False, timeout=120)
@@ -69,6 +93,10 @@ def left_behind(lab: Lab) -> list[str]:
 
 def start(lab: Lab, *arguments: str, script: str = PROOF) -> None:
     """Start a proof as a unit of its own; its output goes to /root/proof.out."""
+    # What a killed one has left running keeps its unit.
+    lab.wait_until(lambda: ended(lab) and not lab.populated("proof.service"), 30, "the unit")
+    lab.exec("rm", "-f", "/root/proof.out")
+    lab.systemctl("reset-failed", "proof.service", check=False)
     output = ("-p", "StandardOutput=file:/root/proof.out", "-p", "StandardError=inherit")
     lab.exec(
         "systemd-run",
@@ -82,11 +110,13 @@ def start(lab: Lab, *arguments: str, script: str = PROOF) -> None:
     )
 
 
+def ended(lab: Lab) -> bool:
+    return lab.state("proof.service") in ("inactive", "failed")
+
+
 def finish(lab: Lab) -> subprocess.CompletedProcess[str]:
     """Return the started proof's end as if it had been waited for."""
-    lab.wait_until(
-        lambda: lab.state("proof.service") in ("inactive", "failed"), timeout=60, what="proof ends"
-    )
+    lab.wait_until(lambda: ended(lab), timeout=60, what="proof ends")
     code = int(lab.show("proof.service", "ExecMainStatus")["ExecMainStatus"])
     return subprocess.CompletedProcess([PROOF], code, lab.read("/root/proof.out"), "")
 

@@ -16,6 +16,7 @@ from tests.lab.proof.drill import (
     kill,
     last_drill,
     left_behind,
+    part,
     proof,
     start,
 )
@@ -39,6 +40,18 @@ SILENT = (
     "import socket, time; s = socket.create_server(('127.0.0.1', 2526)); kept = []\n"
     "while True: kept.append(s.accept())"
 )
+
+# What goes before that is proved elsewhere; it is shortened.
+AFTERWARDS = """
+    canary_claims() { claim_or_stop 'what an earlier drill left is gone' canary_reset; }
+    canary_release_claims() { :; }
+    watcher_claims() { :; }
+"""
+
+
+def drill(lab: Lab, more: str = "") -> subprocess.CompletedProcess[str]:
+    """Prove the host without a canary, and in full what follows a stop."""
+    return lab.exec(part(lab, "afterwards", AFTERWARDS + more), check=False, timeout=120)
 
 
 def warnings(done: subprocess.CompletedProcess[str]) -> list[str]:
@@ -86,7 +99,7 @@ def test_the_drill_is_in_the_audit_log_when_it_ends(host: Lab) -> None:
 
 def test_each_channel_is_tried_and_a_broken_one_warns(host: Lab) -> None:
     host.write(SETTINGS, f"{REFUSED}{SYSLOG}QT_ESS_TYPO=1\n", mode=0o600)
-    [redis, typo] = warnings(proof(host))
+    [redis, typo] = warnings(drill(host))
     assert "unknown key QT_ESS_TYPO" in typo
     assert redis.startswith("alert channel redis takes a test: ")
     record = last_drill(host)
@@ -108,7 +121,7 @@ def test_each_channel_is_tried_and_a_broken_one_warns(host: Lab) -> None:
     said = host.journal("-t", "quantum-ess")
     assert "what follows a stop is not proved: " in said
     host.write(SETTINGS, SYSLOG, mode=0o600)
-    assert warnings(proof(host)) == []
+    assert warnings(drill(host)) == []
     assert found(host) == set()
 
 
@@ -140,7 +153,7 @@ def children(lab: Lab) -> str:
 
 def test_without_the_python_part_the_drill_says_so_and_passes(host: Lab) -> None:
     host.exec("mv", VENV, f"{VENV}.away")
-    done = proof(host)
+    done = drill(host)
     assert warnings(done) == []
     assert "NOTE  not proved: the Python part, which records events" in done.stdout
     assert (last_drill(host)["result"], last_drill(host)["chain"]) == ("PASS", "")
@@ -148,7 +161,7 @@ def test_without_the_python_part_the_drill_says_so_and_passes(host: Lab) -> None
 
 def test_a_broken_python_part_warns(host: Lab) -> None:
     host.sh(f"rm -rf {VENV}/lib/python3*/site-packages/ess")
-    names = [one.split(":")[0] for one in warnings(proof(host))]
+    names = [one.split(":")[0] for one in warnings(drill(host, "AFTERMATH_RECORD=4000"))]
     assert names == [
         "the events of this drill reach the audit log",
         "the chain of the audit log is intact",
@@ -158,26 +171,26 @@ def test_a_broken_python_part_warns(host: Lab) -> None:
 
 def test_events_that_are_not_taken_warn(host: Lab) -> None:
     host.sh("rm -rf /var/log/quantum-ess; echo >/var/log/quantum-ess")
-    names = [one.split(":")[0] for one in warnings(proof(host))]
+    names = [one.split(":")[0] for one in warnings(drill(host, "AFTERMATH_RECORD=4000"))]
     assert names[0] == "the events of this drill reach the audit log"
 
 
 def test_an_edited_log_warns_until_it_is_put_aside(host: Lab) -> None:
-    assert warnings(proof(host)) == []
+    assert warnings(drill(host)) == []
     host.sh(f"sed -i '1s/:/: /' {AUDIT}")
-    [warned] = warnings(proof(host))
+    [warned] = warnings(drill(host))
     assert f"{AUDIT}:1" in warned
     assert last_drill(host)["chain"] == "no"
     assert found(host) == {"audit-broken"}
     host.sh(f"mkdir /root/evidence; mv {AUDIT}* /root/evidence/")
-    assert warnings(proof(host)) == []
+    assert warnings(drill(host)) == []
     assert found(host) == set()
 
 
 def test_a_drill_that_fails_is_told_as_failed_before_anybody_is_tried(host: Lab) -> None:
     host.write(SETTINGS, REFUSED, mode=0o600)
     host.exec("chmod", "0777", "/run/quantum")
-    done = proof(host)
+    done = drill(host)
     assert [claim.split(":")[0] for claim in failed(done)] == [
         "directories have the right owner and mode"
     ]

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.lab.proof.drill import (
     CANARY_FLAGS,
+    PROOF,
     failed,
     finish,
     kill,
     last_drill,
     left_behind,
+    part,
     processes,
     proof,
     start,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tests.lab.lab import Lab
 
 pytestmark = pytest.mark.timeout(240)
@@ -34,44 +35,52 @@ def canary_releasing(lab: Lab) -> bool:
     return "deactivate" in lab.exec("pgrep", "-af", "scope canary", check=False).stdout
 
 
-@pytest.mark.parametrize(
-    ("signal", "moment"),
-    [
+def test_interrupted_canary_cleans_up(host: Lab) -> None:
+    before = processes(host)
+    for signal, moment in (
         ("SIGINT", canary_latched),
         ("SIGTERM", canary_releasing),
         ("SIGHUP", canary_latched),
-    ],
-)
-def test_interrupted_canary_cleans_up(
-    host: Lab, signal: str, moment: Callable[[Lab], bool]
-) -> None:
-    before = processes(host)
-    start(host, "--canary")
-    host.wait_until(lambda: moment(host), timeout=20)
-    kill(host, signal)
-    claims = failed(finish(host))
-    assert f"interrupted by {signal}" in claims[-1]
-    assert last_drill(host)["result"] == "FAIL"
-    assert left_behind(host) == []
-    assert processes(host) == before
+    ):
+        start(host, "--canary")
+        host.wait_until(functools.partial(moment, host), timeout=20)
+        kill(host, signal)
+        claims = failed(finish(host))
+        assert f"interrupted by {signal}" in claims[-1]
+        assert last_drill(host)["result"] == "FAIL"
+        assert left_behind(host) == []
+        assert processes(host) == before
 
 
-@pytest.mark.parametrize(
-    ("whom", "moment"),
-    [("main", canary_latched), ("main", canary_releasing), ("all", canary_latched)],
-)
-def test_drill_after_a_killed_drill_cleans_up(
-    host: Lab, whom: str, moment: Callable[[Lab], bool]
-) -> None:
+# The part of a drill that comes upon what another left, uses the same, and brings it back.
+BRIEFLY = """
+    armed_claims() { config_for_trip; }
+    canary_claims() {
+        claim_or_stop 'what an earlier drill left is gone' canary_reset
+        claim_or_stop 'the canary runs and its flag is watched' canary_up
+        claim_or_stop 'touch of its flag kills it, SIGTERM ignored, within 2 s' canary_touch
+    }
+    canary_release_claims() { claim_or_stop 'deactivate brings the canary back' canary_released; }
+    aftermath_claims() { verdict_stop; }
+"""
+
+
+def test_drill_after_a_killed_drill_cleans_up(host: Lab) -> None:
     before = processes(host)
-    start(host, "--canary")
-    host.wait_until(lambda: moment(host), timeout=20)
-    kill(host, "SIGKILL", whom)
-    done = proof(host)
-    assert done.returncode == 0, done.stdout
-    assert left_behind(host) == []
-    assert last_drill(host)["result"] == "PASS"
-    assert processes(host) == before
+    brief = part(host, "briefly", BRIEFLY)
+    for whom, moment, script in (
+        ("main", canary_latched, brief),
+        ("all", canary_latched, brief),
+        ("main", canary_releasing, PROOF),
+    ):
+        start(host, "--canary")
+        host.wait_until(functools.partial(moment, host), timeout=20)
+        kill(host, "SIGKILL", whom)
+        done = host.exec(script, check=False, timeout=120)
+        assert done.returncode == 0, done.stdout
+        assert left_behind(host) == []
+        assert last_drill(host)["result"] == "PASS"
+        assert processes(host) == before
 
 
 def test_second_drill_is_refused(host: Lab) -> None:

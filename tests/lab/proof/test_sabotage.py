@@ -101,8 +101,3 @@ def test_sabotage_of_the_real_latch_is_found(host: Lab) -> None:
     ):
         assert any(claim.startswith(start) and named in claim for claim in claims), start
     assert last_drill(host)["result"] == "FAIL"
-
-
-def test_a_missing_manifest_is_no_missing_installation(host: Lab) -> None:
-    host.exec("rm", "/usr/local/lib/quantum-ess/manifest.sha256")
-    assert any(claim.startswith("every installed file") for claim in failed(proof(host)))

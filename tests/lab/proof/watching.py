@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from tests.lab.proof.drill import PROOF, left_behind
+from tests.lab.proof.drill import left_behind, part
 from tests.lab.test_watcher import UNIT, switch_on
 
 if TYPE_CHECKING:
@@ -23,13 +23,8 @@ DEADMAN = "it is killed three times: the dead man stops the canary"
 OWN = "a broken limit in a figure of its own: it stops the canary"
 OFF = "NOTE  does not apply: the watcher is switched off"
 
-# The proof with nothing left out but what goes before the drill of the watcher, and comes after it.
-PART = f"{PROOF.removesuffix('.sh')}_of_the_watcher.sh"
-MAIN = """
-main() {
-    parse "$@"
-    check_root
-    load
+# Nothing is left out but what goes before the drill of the watcher, and comes after it.
+ALONE = """
     armed_claims() { config_for_trip; }
     canary_claims() {
         claim_or_stop 'what an earlier drill left is gone' canary_reset
@@ -37,26 +32,28 @@ main() {
     }
     canary_release_claims() { :; }
     aftermath_claims() { verdict_stop; }
-    terminal_setup
-    proof_begin
-    prove_canary
-    proof_end
-}
-main "$@"
+"""
+# Where it waits for what a sabotage keeps from coming, a part of that is enough.
+IMPATIENT = """
+    eval "$(declare -f until_ms | sed '1s/.*/until_ms_in_full ()/')"
+    until_ms() {
+        case $1 in
+            12000) until_ms_in_full 4000 "${@:2}" ;;
+            25000) until_ms_in_full 8000 "${@:2}" ;;
+            *) until_ms_in_full "$@" ;;
+        esac
+    }
 """
 
 
-def watcher_proof(lab: Lab, *arguments: str) -> subprocess.CompletedProcess[str]:
+def watcher_proof(lab: Lab, *, impatient: bool = False) -> subprocess.CompletedProcess[str]:
     """Drill the watcher alone; its claims, the verdict and the clean-up are those of the proof."""
-    return lab.exec(watcher_part(lab), *arguments, check=False, timeout=120)
+    return lab.exec(watcher_part(lab, impatient=impatient), check=False, timeout=120)
 
 
-def watcher_part(lab: Lab) -> str:
+def watcher_part(lab: Lab, *, impatient: bool = False) -> str:
     """Return the path, in the lab, of a proof that drills the watcher alone."""
-    head, _, _ = lab.read(PROOF).rpartition("\nmain() {\n")
-    assert head.endswith("}\n")
-    lab.write(PART, head + MAIN, mode=0o755)
-    return PART
+    return part(lab, "of_the_watcher", ALONE + (IMPATIENT if impatient else ""))
 
 
 def watch(lab: Lab, **keys: str) -> Lab:
