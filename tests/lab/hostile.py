@@ -63,14 +63,6 @@ ORPHAN = f"(setsid setsid {STUBBORN} </dev/null &>/dev/null &)"
 BRIEF = "ExecStart=/usr/bin/sleep 0.05\n"
 MANY = tuple(f"hostile-many@{instance}.service" for instance in ("a", "b", "7"))
 
-# What systemd itself has a hand in. The others are for the kernel, which all images share.
-OF_SYSTEMD = frozenset(
-    (
-        *("hung-ten-times", "hung-execstartpre", "restartsec-0", "notify", "delegate"),
-        *("no-sigkill", "refuse-manual-stop", "half-started", "half-stopped", "frozen"),
-        *("frozen-slice", "by-timer", "by-path", "by-socket", "instances", "escaped-name"),
-    )
-)
 KINDS = (
     stubborn("sigterm-trapped", ALWAYS),
     one(
@@ -181,3 +173,20 @@ KINDS = (
         r"systemctl start 'hostile-a\x2db.service'",
     ),
 )
+
+# Those that do not hinder each other resist together; of each it is seen that it is dead in time.
+TOGETHER = {
+    "deaf": ("sigterm-trapped", "hung-execstop", "hung-execstoppost", "hung-ten-times"),
+    "types": ("forking", "notify", "oneshot", "dynamic-user", "threads", "deep-slice"),
+    "limits": ("timeout-infinity", "double-fork", "killmode-none", "no-sigkill"),
+    "half-way": ("refuse-manual-stop", "hung-execstartpre", "half-started", "half-stopped"),
+    "frozen": ("hung-execreload", "frozen", "frozen-slice", "frozen-by-hand"),
+    "names": ("instances", "escaped-name", "escaped-dash"),
+}
+
+
+def bands() -> dict[str, tuple[Hostile, ...]]:
+    """Return all kinds, each once, as they resist: many together, the others alone."""
+    kinds = {kind.name: kind for kind in KINDS}
+    together = {band: tuple(kinds.pop(name) for name in names) for band, names in TOGETHER.items()}
+    return together | {name: (kind,) for name, kind in kinds.items()}

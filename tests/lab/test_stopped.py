@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.lab import ground as g
-from tests.lab.hostile import KINDS, OF_SYSTEMD, Hostile
+from tests.lab.hostile import KINDS, Hostile, bands
 from tests.lab.stack import MONITOR_UNITS, TRADING_UNITS, put_monitor_stack, put_trading_stack
 
 if TYPE_CHECKING:
@@ -32,35 +32,45 @@ def furnish(lab: Lab) -> None:
     g.start(lab, MONITOR)
 
 
-@pytest.mark.both_systemds
-@pytest.mark.parametrize(
-    "kind",
-    [
-        pytest.param(
-            kind, id=kind.name, marks=() if kind.name in OF_SYSTEMD else pytest.mark.every_image
-        )
-        for kind in KINDS
-    ],
-)
-def test_is_dead_within_the_promise(
-    ground: g.Ground, lab_image: str, kind: Hostile, record_property: Callable[[str, object], None]
-) -> None:
-    lab = ground.lab(lab_image)
-    monitored = lab.pids(MONITOR)
-    g.start(lab, POLITE)
+def bring_to_life(lab: Lab, kind: Hostile) -> None:
     lab.sh(kind.start)
     lab.wait_until(lambda: g.settled(lab, *kind.living), what="it lives")
     lab.wait_until(lambda: lab.sh(kind.ready, check=False).returncode == 0, what=kind.ready)
 
-    took = g.touch_and_time(lab, POLITE, *kind.living)
+
+@pytest.mark.both_systemds
+@pytest.mark.parametrize(
+    "band",
+    [
+        # As many processes as there may be are nothing to systemd.
+        pytest.param(kinds, id=name, marks=pytest.mark.every_image if name == "fork-bomb" else ())
+        for name, kinds in bands().items()
+    ],
+)
+def test_is_dead_within_the_promise(
+    ground: g.Ground,
+    lab_image: str,
+    band: tuple[Hostile, ...],
+    record_property: Callable[[str, object], None],
+) -> None:
+    lab = ground.lab(lab_image)
+    monitored = lab.pids(MONITOR)
+    g.start(lab, POLITE)
+    for kind in band:
+        bring_to_life(lab, kind)
+    living = [unit for kind in band for unit in kind.living]
+    triggers = [unit for kind in band for unit in kind.triggers]
+    assert g.alive(lab, POLITE, *living) == [POLITE, *living]
+
+    took = g.touch_and_time(lab, POLITE, *living)
 
     record_property("ms", took)
     assert took < g.PROMISE
     # While a trigger of theirs still runs, systemd has a start of one to refuse every few ms.
-    g.down(lab, POLITE, *kind.living, *kind.triggers)
-    g.assert_contained(lab, POLITE, *kind.living)
+    g.down(lab, POLITE, *living, *triggers)
+    g.assert_contained(lab, POLITE, *living)
     assert lab.pids(MONITOR) == monitored
-    ground.clean(POLITE, *kind.triggers, *kind.living)
+    ground.clean(POLITE, *triggers, *living)
 
 
 @pytest.mark.both_systemds
@@ -68,7 +78,7 @@ def test_all_trading_units_are_down_and_the_monitors_keep_their_pids(guarded: La
     lab = guarded
     put_trading_stack(lab)
     put_monitor_stack(lab)
-    g.configure(lab, TRADING_UNITS, MONITOR_UNITS)
+    g.configure(lab, TRADING_UNITS, MONITOR_UNITS, SETTLE="0.1")
     before = {unit: lab.pids(unit) for unit in MONITOR_UNITS}
 
     assert g.touch_and_time(lab, *TRADING_UNITS) < g.PROMISE
