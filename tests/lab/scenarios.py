@@ -92,9 +92,9 @@ SCENARIOS = (
     # --- status ---
     Scenario("status: armed", "status", 0, latched=False, alive=ORDER, head=(INACTIVE, ARMED)),
     Scenario("status --quiet: armed", "status --quiet", 0, latched=False, alive=ORDER),
+    trips("status: touched", "status", TOUCHED, head=(ACTIVE, CONTAINED), says=(BY_HAND,)),
     trips("status: latched", "status", LATCHED, head=(ACTIVE, CONTAINED)),
     trips("status says why", "status", LATCHED, says=("  why      funding gone mad",)),
-    trips("status: touched", "status", TOUCHED, head=(ACTIVE, CONTAINED), says=(BY_HAND,)),
     Scenario("status --quiet: latched", "status --quiet", 7, latched=True, alive=(), given=LATCHED),
     Scenario(
         "status: the watch is stopped",
@@ -296,16 +296,6 @@ SCENARIOS = (
         undo=f"cp /root/ess.env {CONF}; {INSTALL}",
     ),
     Scenario(
-        "deactivate while PID 1 hangs",
-        "deactivate",
-        6,
-        latched=True,
-        alive=(),
-        complains="not answer",
-        given=LATCHED,
-        frozen=True,
-    ),
-    Scenario(
         "deactivate: not root",
         "deactivate",
         3,
@@ -322,5 +312,15 @@ SCENARIOS = (
         latched=True,
         alive=(),
         given=LATCHED,
+    ),
+    Scenario(
+        "deactivate while PID 1 hangs",
+        "deactivate",
+        6,
+        latched=True,
+        alive=(),
+        complains="not answer",
+        given=LATCHED,
+        frozen=True,
     ),
 )

@@ -1,4 +1,4 @@
-"""The stop works on a host where something else does not: Python, D-Bus, PID 1, the journal."""
+"""The stop works on a host where something else does not: D-Bus, PID 1, the journal, our files."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from tests.lab.rig import (
     CONTROLLER,
     ENFORCER,
     LIB,
+    STUBBORN,
     alive,
     arm,
     assert_held,
@@ -29,24 +30,35 @@ from tests.lab.stack import TRADING_UNITS
 
 if TYPE_CHECKING:
     import subprocess
+    from collections.abc import Iterator
 
+    from tests.lab.conftest import ArmLab
     from tests.lab.lab import Lab
+
+pytestmark = pytest.mark.latch_alone
 
 ALL = (*TRADING_UNITS, BOT)
 TOOLS = (CONTROLLER, "ess")
-PYTHON = "/opt/quantum-ess/venv/bin/python"
-SITE = "/opt/quantum-ess/venv/lib/python3*/site-packages"
-# Stand-ins that need no Python to come up again.
-PLAIN = "[Service]\nExecStart=\nExecStart=/usr/bin/sleep infinity\n"
 
 
 @pytest.fixture
-def host(stubborn: Lab) -> Lab:
-    """An armed host with a fifth trading unit that only SIGKILL ends."""
-    for unit in TRADING_UNITS:
-        stubborn.write(f"/etc/systemd/system/{unit}.d/plain.conf", PLAIN)
-    stubborn.systemctl("daemon-reload")
+def doomed(stubborn: Lab) -> Lab:
+    """An armed host with a fifth trading unit that only SIGKILL ends, for one test."""
     return arm(stubborn, BOT, configured=True)
+
+
+@pytest.fixture
+def host(arm_lab: ArmLab) -> Lab:
+    """Such a host, which others may have used before."""
+    return arm_lab(units={BOT: STUBBORN})
+
+
+@pytest.fixture
+def mended(host: Lab) -> Iterator[Lab]:
+    """Such a host, with our configuration as it was before the test, and is after it."""
+    host.sh(f"mkdir /tmp/sound; cp -a --parents {CONF} {LIB}/installed.env /tmp/sound/")
+    yield host
+    host.sh(f"rm -rf {CONF} {LIB}/installed.env; cp -a /tmp/sound/. /; rm -rf /tmp/sound")
 
 
 def run(lab: Lab, *argv: str, timeout: float = 30) -> subprocess.CompletedProcess[str]:
@@ -63,51 +75,21 @@ def trip_with(lab: Lab, tool: str) -> subprocess.CompletedProcess[str]:
     return done
 
 
-# --- Python ---
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [
-        "rm -rf /usr/bin/python3* /opt/quantum-ess",
-        "rm -f /usr/bin/python3*",
-        "rm -rf /opt/quantum-ess/venv",
-        f"rm -rf {SITE}/ess",
-        f"rm -rf {SITE}/click",
-        f"for f in {SITE}/ess/*.py; do echo '(' >$f; done",
-        f"chmod -x $(readlink -f {PYTHON})",
-        f"rm {PYTHON}; printf '#!/bin/sh\\nkill -SEGV $$\\n' >{PYTHON}; chmod +x {PYTHON}",
-    ],
-)
-def test_python_is_broken(host: Lab, damage: str) -> None:
-    host.sh(damage)
-    done = trip_with(host, "ess")
-    assert "using ess_controller.sh" in done.stderr
-    assert_held(host, ALL)
-    assert run(host, "ess", "status").returncode == 0
-    assert run(host, "ess", "status", "--quiet").returncode == 7
-    host.wait_until(lambda: host.exists("/var/lib/quantum-ess/running"))
-    done = run(host, "ess", "deactivate", "--reason", "python is broken")
-    assert done.returncode == 0, done.stderr
-    assert_released(host, ALL)
-
-
 # --- D-Bus ---
 
 
 @pytest.mark.both_systemds
 @pytest.mark.parametrize("tool", TOOLS)
-@pytest.mark.latch_alone
-def test_dbus_broker_is_dead(host: Lab, tool: str) -> None:
-    host.sh(
+def test_dbus_broker_is_dead(doomed: Lab, tool: str) -> None:
+    doomed.sh(
         "systemctl stop dbus.socket dbus.service; rm -f /run/dbus/system_bus_socket;"
         " systemctl mask --runtime dbus.socket dbus.service"
     )
-    trip_with(host, tool)
-    assert_held(host, ALL)
-    assert run(host, tool, "status").returncode == 0
-    assert run(host, tool, "deactivate").returncode == 0
-    assert_released(host, ALL)
+    trip_with(doomed, tool)
+    assert_held(doomed, ALL)
+    assert run(doomed, tool, "status").returncode == 0
+    assert run(doomed, tool, "deactivate").returncode == 0
+    assert_released(doomed, ALL)
 
 
 # --- PID 1 ---
@@ -115,7 +97,6 @@ def test_dbus_broker_is_dead(host: Lab, tool: str) -> None:
 
 @pytest.mark.both_systemds
 @pytest.mark.parametrize("tool", TOOLS)
-@pytest.mark.latch_alone
 def test_pid1_hangs(host: Lab, tool: str) -> None:
     """Trading is ended through the kernel, it is said so, and nothing revives afterwards."""
     before = starts(host, ALL)
@@ -135,7 +116,6 @@ def test_pid1_hangs(host: Lab, tool: str) -> None:
 
 
 @pytest.mark.parametrize("tool", TOOLS)
-@pytest.mark.latch_alone
 def test_clear_and_pid1_hangs_is_not_armed(host: Lab, tool: str) -> None:
     with host.pid1_frozen():
         done = run(host, tool, "status")
@@ -143,7 +123,6 @@ def test_clear_and_pid1_hangs_is_not_armed(host: Lab, tool: str) -> None:
     assert "not answer" in done.stdout
 
 
-@pytest.mark.latch_alone
 def test_touch_while_pid1_hangs_works_when_it_is_back(host: Lab) -> None:
     with host.pid1_frozen():
         touch(host)
@@ -162,7 +141,6 @@ def stop_journal(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("way", ["touch", "bash", "ess", "systemctl"])
-@pytest.mark.latch_alone
 def test_journal_hangs(host: Lab, way: str) -> None:
     ways = {
         "touch": ("touch", "/run/quantum/ESS_ON"),
@@ -187,17 +165,16 @@ def test_journal_hangs(host: Lab, way: str) -> None:
     assert_released(host, ALL)
 
 
-@pytest.mark.latch_alone
-def test_journal_is_dead(host: Lab) -> None:
-    host.sh(
+def test_journal_is_dead(doomed: Lab) -> None:
+    doomed.sh(
         "systemctl mask --runtime systemd-journald.service systemd-journald.socket"
         " systemd-journald-dev-log.socket;"
         " systemctl kill -s KILL systemd-journald.service; rm -rf /dev/log /run/systemd/journal/*"
     )
-    touch(host)
-    wait_contained(host, ALL)
-    wait_latched(host)
-    assert ess(host, "activate").returncode == 0
+    touch(doomed)
+    wait_contained(doomed, ALL)
+    wait_latched(doomed)
+    assert ess(doomed, "activate").returncode == 0
 
 
 # --- our own configuration and files ---
@@ -227,40 +204,37 @@ MORE = {
         for number, more in enumerate([*MORE, *MORE])
     ],
 )
-@pytest.mark.latch_alone
-def test_configuration_and_last_good_one(host: Lab, tool: str, garbage: str, more: str) -> None:
-    host.sh(GARBAGE[garbage] + MORE[more])
-    done = trip_with(host, tool)
+def test_configuration_and_last_good_one(mended: Lab, tool: str, garbage: str, more: str) -> None:
+    mended.sh(GARBAGE[garbage] + MORE[more])
+    done = trip_with(mended, tool)
     assert CONF in done.stderr
-    assert_held(host, ALL)
-    assert run(host, tool, "deactivate", "--all").returncode == 0
-    assert sorted(alive(host, ALL)) == sorted(ALL)
-    assert run(host, tool, "status").returncode == 5
+    assert_held(mended, ALL)
+    assert run(mended, tool, "deactivate", "--all").returncode == 0
+    assert sorted(alive(mended, ALL)) == sorted(ALL)
+    assert run(mended, tool, "status").returncode == 5
 
 
 @pytest.mark.parametrize("garbage", GARBAGE)
-@pytest.mark.latch_alone
-def test_configuration_is(host: Lab, garbage: str) -> None:
+def test_configuration_is(mended: Lab, garbage: str) -> None:
     """The enforcer stops what was accepted last, whatever the file has become."""
-    host.sh(GARBAGE[garbage])
-    touch(host)
-    wait_contained(host, ALL)
-    assert_held(host, ALL)
-    done = run(host, "ess", "activate", timeout=10)
+    mended.sh(GARBAGE[garbage])
+    touch(mended)
+    wait_contained(mended, ALL)
+    assert_held(mended, ALL)
+    done = run(mended, "ess", "activate", timeout=10)
     assert done.returncode == 0, done.stderr
-    assert ess(host, "activate").returncode == 0
+    assert ess(mended, "activate").returncode == 0
 
 
-@pytest.mark.latch_alone
-def test_our_own_files_are_deleted(host: Lab) -> None:
+def test_our_own_files_are_deleted(doomed: Lab) -> None:
     """Without the enforcer PID 1 alone still stops what can be stopped, and the gate holds."""
-    host.sh(f"rm -rf {LIB}")
-    touch(host)
-    wait_contained(host)
-    before = starts(host, ALL)
+    doomed.sh(f"rm -rf {LIB}")
+    touch(doomed)
+    wait_contained(doomed)
+    before = starts(doomed, ALL)
     for unit in ALL:
-        assert host.systemctl("start", unit, check=False).returncode != 0
-    assert starts(host, ALL) == before
-    assert host.systemctl("start", "quantum-ess", check=False).returncode != 0
-    assert enforcer_pid(host) is None or not alive(host)
-    trip_with(host, "ess")
+        assert doomed.systemctl("start", unit, check=False).returncode != 0
+    assert starts(doomed, ALL) == before
+    assert doomed.systemctl("start", "quantum-ess", check=False).returncode != 0
+    assert enforcer_pid(doomed) is None or not alive(doomed)
+    trip_with(doomed, "ess")

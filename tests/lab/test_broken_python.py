@@ -1,0 +1,55 @@
+"""The stop works, and is held and released, on a host whose Python is broken."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.lab.rig import BOT, arm, assert_held, assert_released
+from tests.lab.stack import TRADING_UNITS
+from tests.lab.test_broken_host import run, trip_with
+
+if TYPE_CHECKING:
+    from tests.lab.lab import Lab
+
+ALL = (*TRADING_UNITS, BOT)
+PYTHON = "/opt/quantum-ess/venv/bin/python"
+SITE = "/opt/quantum-ess/venv/lib/python3*/site-packages"
+# Stand-ins that need no Python to come up again.
+PLAIN = "[Service]\nExecStart=\nExecStart=/usr/bin/sleep infinity\n"
+
+
+@pytest.fixture
+def host(stubborn: Lab) -> Lab:
+    """An armed host with a fifth trading unit that only SIGKILL ends."""
+    for unit in TRADING_UNITS:
+        stubborn.write(f"/etc/systemd/system/{unit}.d/plain.conf", PLAIN)
+    stubborn.systemctl("daemon-reload")
+    return arm(stubborn, BOT, configured=True)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "rm -rf /usr/bin/python3* /opt/quantum-ess",
+        "rm -f /usr/bin/python3*",
+        "rm -rf /opt/quantum-ess/venv",
+        f"rm -rf {SITE}/ess",
+        f"rm -rf {SITE}/click",
+        f"for f in {SITE}/ess/*.py; do echo '(' >$f; done",
+        f"chmod -x $(readlink -f {PYTHON})",
+        f"rm {PYTHON}; printf '#!/bin/sh\\nkill -SEGV $$\\n' >{PYTHON}; chmod +x {PYTHON}",
+    ],
+)
+def test_python_is_broken(host: Lab, damage: str) -> None:
+    host.sh(damage)
+    done = trip_with(host, "ess")
+    assert "using ess_controller.sh" in done.stderr
+    assert_held(host, ALL)
+    assert run(host, "ess", "status").returncode == 0
+    assert run(host, "ess", "status", "--quiet").returncode == 7
+    host.wait_until(lambda: host.exists("/var/lib/quantum-ess/running"))
+    done = run(host, "ess", "deactivate", "--reason", "python is broken")
+    assert done.returncode == 0, done.stderr
+    assert_released(host, ALL)
