@@ -10,6 +10,8 @@ LAB_SH=$(readlink -f "${BASH_SOURCE[0]}")
 . "${LAB_SH%/*}/lab/common.sh"
 # shellcheck source=scripts/lab/image.sh
 . "${LAB_SH%/*}/lab/image.sh"
+# shellcheck source=scripts/lab/cgroup_v1.sh
+. "${LAB_SH%/*}/lab/cgroup_v1.sh"
 # shellcheck source=scripts/lab/machine.sh
 . "${LAB_SH%/*}/lab/machine.sh"
 # shellcheck source=scripts/lab/layer.sh
@@ -35,6 +37,7 @@ usage: lab.sh COMMAND
         --network host             share the host's network (default: none but lo)
         --max-seconds N            the lab ends after N s (default 600)
         --slept N                  a host that was suspended for N s since it booted
+        --memory                   its systemd heeds MemoryMax=; bookworm alone where memory is on cgroup v1
         --owner PID                the lab ends when PID does (default: the caller;
                                    a script names itself: --owner $$)
   exec [--stdin|--tty] NAME COMMAND...
@@ -50,7 +53,7 @@ END
 }
 
 parse_options() {
-    image='' layer='' network=private key='' owner='' max_seconds=600 slept=0 binds=() REST=()
+    image='' layer='' network=private key='' owner='' max_seconds=600 slept=0 memory='' binds=() REST=()
     while (($#)) && ((${#REST[@]} < ${POSITIONALS:-3})); do
         case $1 in
             --image) image=${2:?--image needs a value} && shift 2 ;;
@@ -60,6 +63,7 @@ parse_options() {
             --owner) owner=${2:?--owner needs a value} && shift 2 ;;
             --max-seconds) max_seconds=${2:?--max-seconds needs a value} && shift 2 ;;
             --slept) slept=${2:?--slept needs a value} && shift 2 ;;
+            --memory) memory=yes && shift ;;
             --bind-ro) binds+=("${2:?--bind-ro needs a value}") && shift 2 ;;
             --) shift && break ;;
             -*) die "unknown option $1 (see lab.sh help)" ;;

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2310 # see lab.sh
-# shellcheck disable=SC2154 # image, layer, network, owner, deadline, slept, binds, key: of parse_options or the lab's conf
+# shellcheck disable=SC2154 # image, layer, network, owner, deadline, slept, memory, binds, key: of parse_options or the lab's conf
 # One running lab. Processes, from the outside in:
 #   keeper   watches the owner, the deadline and the machine
 #   janitor  its child: reads a pipe that ends with the keeper, however that dies, and then clears up
@@ -55,10 +55,11 @@ wait_unpopulated() {
 # Never with an empty name: the cgroup.kill of the root is the whole machine.
 kill_cgroup() {
     [[ ${LAB_CGROUP##*/} == qtlab-*-?* ]] || die "refusing to kill cgroup '$LAB_CGROUP'"
-    [[ -d $LAB_CGROUP ]] || return 0
-    { printf 1 >"$LAB_CGROUP/cgroup.kill"; } 2>/dev/null || :
-    wait_unpopulated "$LAB_CGROUP" || note "cgroup $LAB_CGROUP is still populated"
-    find "$LAB_CGROUP" -depth -type d -exec rmdir {} + 2>/dev/null || :
+    if [[ -d $LAB_CGROUP ]]; then
+        { printf 1 >"$LAB_CGROUP/cgroup.kill"; } 2>/dev/null || :
+        wait_unpopulated "$LAB_CGROUP" || note "cgroup $LAB_CGROUP is still populated"
+    fi
+    remove_cgroups "${LAB_CGROUP##*/}"
 }
 
 remove_disk() {
@@ -111,6 +112,7 @@ sweep() {
     for path in "$CGROUP_PREFIX"*; do
         [[ ! -d $path ]] || sweep_cgroup "$path"
     done
+    sweep_v1
     forget_unused
 }
 
@@ -146,7 +148,9 @@ run_nspawn() (
     for bind in ${binds[@]+"${binds[@]}"}; do options+=(--bind-ro="$bind"); done
     [[ $network == host ]] || options+=(--private-network)
     printf 0 >"$LAB_CGROUP/nspawn/cgroup.procs" || exit
-    SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 exec systemd-nspawn --quiet --boot --directory="$LAB/root" --machine="$1" \
+    export SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1
+    [[ -z $memory ]] || own_memory || exit
+    exec systemd-nspawn --quiet --boot --directory="$LAB/root" --machine="$1" \
         --register=no --keep-unit --link-journal=no --capability=all --system-call-filter='bpf keyctl' \
         --tmpfs=/tmp:mode=1777 --tmpfs=/var/tmp:mode=1777 ${options[@]+"${options[@]}"}
 )
@@ -227,6 +231,13 @@ boot_state() {
 }
 
 await_boot() {
+    await_running "$1"
+    find_leader
+    open_memory "$1"
+    find_leader
+}
+
+await_running() {
     local end=$((EPOCHSECONDS + BOOT_TIMEOUT)) state=
     until [[ $state == running || $state == degraded ]]; do
         keeper_alive || die "lab $1 ended while booting: $(tail -n 5 "$LAB/console" | tr '\n' ' ')"
@@ -234,7 +245,6 @@ await_boot() {
         sleep 0.05
         state=$(boot_state 2>/dev/null)
     done
-    find_leader
 }
 
 start_keeper() {
@@ -264,7 +274,7 @@ create_lab() {
     making=$(mktemp -d "$LAB_DIR/labs/.making-XXXXXX")
     mkdir "$making"/{upper,work,root}
     chmod 0755 "$making" "$making/upper"
-    printf '%s=%q\n' image "$image" layer "$layer" network "$network" owner "$owner" deadline "$deadline" slept "$slept" >"$making/conf"
+    printf '%s=%q\n' image "$image" layer "$layer" network "$network" owner "$owner" deadline "$deadline" slept "$slept" memory "$memory" >"$making/conf"
     printf 'binds=(%s)\n' "${binds[*]@Q}" >>"$making/conf"
     mv -nT "$making" "$LAB" 2>/dev/null
     [[ ! -e $making ]] || die "lab $name exists: lab.sh down $name first"

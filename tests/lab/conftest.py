@@ -16,7 +16,7 @@ from tests.lab.lab import Lab
 from tests.lab.stable import Stable
 from tests.lab.stack import TRADING_UNITS
 
-INSTALLED = {"lab", "guarded", "stubborn", "unwatched", "ground", "stable", "survivor"}
+INSTALLED = {"lab", "guarded", "stubborn", "unwatched", "limited", "ground", "stable", "survivor"}
 LABS = pytest.StashKey[list[Lab]]()
 
 BootLab = Callable[..., Lab]
@@ -136,6 +136,13 @@ def unwatched(boot_lab: BootLab, lab_image: str) -> Lab:
     """As `guarded`, with the watcher configured, as switch_on() does that, and not enabled."""
     layer = _furnished(lab_image, "unwatched", rig.WITH_WATCHER)
     return boot_lab(layer=layer, bind_ro={g.INSIDE: "/inside"})
+
+
+@pytest.fixture
+def limited(boot_lab: BootLab, lab_image: str) -> Lab:
+    """As `unwatched`, and its systemd heeds MemoryMax=."""
+    layer = _furnished(lab_image, "unwatched", rig.WITH_WATCHER)
+    return boot_lab(layer=layer, options=("--memory",))
 
 
 @pytest.fixture(scope="module")

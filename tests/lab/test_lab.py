@@ -52,7 +52,9 @@ def processes_of(name: str) -> list[str]:
 
 
 def traces_of(name: str) -> list[str]:
-    cgroups = [str(path) for path in cgroup_root().glob(f"qtlab-*-{name}")]
+    # Also in the hierarchies of cgroup v1, where this host has them.
+    hierarchies = [cgroup_root(), *Path("/sys/fs/cgroup").iterdir()]
+    cgroups = [str(path) for one in hierarchies for path in one.glob(f"qtlab-*-{name}")]
     return processes_of(name) + cgroups
 
 
