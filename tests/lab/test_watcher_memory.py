@@ -1,75 +1,92 @@
-"""The watcher whose memory is exhausted: the kernel kills it, and the dead man stops trading."""
+"""The memory of the watcher's unit is used up: the kernel kills, by the MemoryMax= it ships."""
 
 from __future__ import annotations
 
+import re
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.lab.cage import Cage, cage
-from tests.lab.host import inner_pid
 from tests.lab.rig import any_flag, ess, wait_contained, wait_latched
-from tests.lab.test_watcher import UNIT, dead_for_good, said, watched
+from tests.lab.test_watcher import UNIT, begin, dead_for_good, said
 
 if TYPE_CHECKING:
     from tests.lab.lab import Lab
 
-__all__ = ["watched"]
-LIMIT = 100 * 1024 * 1024
-# All that is there is read at once: 150 MB, which Python holds more than once.
-BIG = """head -c 1000000 /dev/zero | tr '\\0' x >/root/big
-for ((number = 0; number < 150; number++)); do
-    redis-cli -x XADD quantum:ess:figures '*' name note value </root/big >/dev/null
-done"""
-# Waits until it is in the cage.
-CAGED = """[Service]
-ExecStart=
-ExecStart=/bin/bash -c 'until [[ -e /run/caged/$$$$ ]]; do sleep 0.02; done; \
-exec /opt/quantum-ess/venv/bin/python -I -m ess watch run'
+LIMIT = 512 * 1024 * 1024
+# All that is there is read at once.
+BIG = """local megabyte = string.rep('x', 1000000)
+for i = 1, 600 do
+    redis.call('XADD', 'quantum:ess:figures', '*', 'name', 'note', 'value', megabyte)
+end"""
+HUNGRY = """
+import os
+
+class Hungry:
+    def check(self):
+        while os.path.exists("/srv/food"):
+            self.eaten = bytes(range(256)) * (1 << 22)
+        return False, "not hungry"
 """
+STANDING = "/var/lib/quantum-ess/watch/standing.json"
 
 
-def put_next(lab: Lab, one: Cage, before: set[int]) -> None:
-    """Put the next watcher into the cage."""
+@pytest.fixture
+def watched(limited: Lab) -> Lab:
+    """A host that trades and is watched, whose kernel knows the limit of the watcher's unit."""
+    begin(limited)
+    assert limited.show(UNIT, "MemoryMax") == {"MemoryMax": str(LIMIT)}
+    where = (
+        f"/sys/fs/cgroup/memory/system.slice/{UNIT}/memory.limit_in_bytes"
+        f" /sys/fs/cgroup/system.slice/{UNIT}/memory.max"
+    )
+    assert limited.sh(f"cat {where} 2>/dev/null || :").stdout == f"{LIMIT}\n"
+    return limited
 
-    def fresh() -> tuple[int, int] | None:
-        # Not what systemd runs after the start.
-        main = int(lab.show(UNIT, "MainPID")["MainPID"])
-        fresh = (pid for pid in lab.host_pids(UNIT) if pid not in before)
-        return next(((pid, main) for pid in fresh if inner_pid(pid) == main), None)
 
-    found = lab.wait_until(fresh, 20, "another watcher")
-    assert found is not None
-    pid, main = found
-    before.add(pid)
-    one.put(pid)
-    lab.sh(f"mkdir -p /run/caged; touch /run/caged/{main}")
+def killed(lab: Lab) -> int:
+    """Return how many of the unit the kernel has killed because of the unit's own limit."""
+    of_unit = rf"oom_memcg=/qtlab-\d+-{lab.name}/\S*system\.slice/{re.escape(UNIT)},"
+    return len(re.findall(of_unit, lab.exec("dmesg").stdout))
 
 
 @pytest.mark.timeout(240)
 def test_memory_exhausted_stops_trading_within_a_minute_once(watched: Lab) -> None:
-    watched.put_unit(f"{UNIT}.d/caged.conf", CAGED)
-    watched.systemctl("daemon-reload")
-    with cage(LIMIT) as one:
-        seen = set(watched.host_pids(UNIT))
-        watched.systemctl("restart", "--no-block", UNIT)
-        put_next(watched, one, seen)
-        watched.wait_until(lambda: watched.state(UNIT) == "active", 20, "it lives in its cage")
-        time.sleep(3)
-        assert one.kills == 0
-        watched.sh(BIG, timeout=60)
-        begun = time.monotonic()
-        for _ in range(2):
-            put_next(watched, one, seen)
-        wait_latched(watched, 60)
-        assert time.monotonic() - begun < 60
-        wait_contained(watched)
-        assert one.kills == 3
-        dead_for_good(watched)
-    status = ess(watched, "status").stdout
-    assert "the watcher died (" in status
+    watched.exec("redis-cli", "EVAL", BIG, "0", timeout=60)
+    begun = time.monotonic()
+    wait_latched(watched, 60)
+    assert time.monotonic() - begun < 60
+    wait_contained(watched)
+    assert killed(watched) == 3
+    dead_for_good(watched)
+    # Not oom-kill: OOMPolicy=continue does not count what is killed beside the watcher.
+    assert watched.show(UNIT, "Result") == {"Result": "signal"}
+    assert "the watcher died (signal)" in ess(watched, "status").stdout
     watched.exec("ess", "deactivate", "--yes", "--reason", "seen", timeout=60)
     time.sleep(5)
     assert not any_flag(watched)
     assert said(watched, "stopping trading. Mend it") == 1
+
+
+@pytest.mark.timeout(240)
+def test_an_evaluator_that_eats_all_the_memory_is_ended_alone(watched: Lab) -> None:
+    (packages,) = watched.sh("echo /opt/quantum-ess/venv/lib/python3*/site-packages").stdout.split()
+    watched.write(f"{packages}/hungry.py", HUNGRY)
+    info = f"{packages}/hungry-1.dist-info"
+    watched.write(f"{info}/METADATA", "Metadata-Version: 2.1\nName: hungry\nVersion: 1\n")
+    watched.write(f"{info}/entry_points.txt", "[quantum_ess.evaluators]\nhungry = hungry:Hungry\n")
+    watched.systemctl("restart", UNIT)
+
+    def told(words: str) -> bool:
+        return words in watched.read(STANDING)
+
+    watched.wait_until(lambda: told("custom:hungry: not hungry"), 30, "an answer")
+    main = watched.show(UNIT, "MainPID")
+    watched.exec("touch", "/srv/food")
+    watched.wait_until(lambda: killed(watched) >= 2, 30, "killed, and the next one, too")
+    watched.wait_until(lambda: told("custom, hungry"), 10, "it is said")
+    watched.exec("rm", "/srv/food")
+    watched.wait_until(lambda: '"custom, hungry": {"trouble": ""' in watched.read(STANDING), 30)
+    assert watched.show(UNIT, "MainPID", "NRestarts") == {**main, "NRestarts": "0"}
+    assert not any_flag(watched)
