@@ -79,7 +79,8 @@ def assemble(
     judge = Judge([*own, *theirs, reading], silence)
     pause = settings.seconds("QT_ESS_RETRIP_PAUSE")
     rearm = Rearm(pause)
-    memory = Memory(places.state(paths), judge, rearm)
+    trip = TripRequest(paths, pause)
+    memory = Memory(places.state(paths), judge, rearm, trip)
     problems = (*settings.problems, *memory.recall(now))
     if not settings.on("QT_ESS_DRY_RUN"):
         rearm.end_rehearsal()
@@ -100,7 +101,7 @@ def assemble(
         rearm=rearm,
         memory=memory,
         sources=tuple(sources),
-        trip=TripRequest(paths),
+        trip=trip,
         directory=places.state(paths),
         interval=interval,
         pause=pause,

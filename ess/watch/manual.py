@@ -29,6 +29,8 @@ class Manual:
 
     def __init__(self) -> None:
         self._asked: Sample | None = None
+        # Which one that is; after a restart known before it is heard again.
+        self._identity = ""
         self._done = ""
         self._count = 0
 
@@ -36,13 +38,14 @@ class Manual:
         """Take in a request, or that there is none."""
         text = sample.raw if sample.value is None else str(sample.value)
         if text.strip().lower() in _NO or sample.value == 0:
-            self._asked, self._done = None, ""
+            self._asked, self._identity, self._done = None, "", ""
             return
-        if _identity(sample) == self._done:
+        identity = _identity(sample)
+        if identity == self._done:
             return
-        if self._asked is None or _identity(sample) != _identity(self._asked):
+        if identity != self._identity:
             self._count += 1
-        self._asked = sample
+        self._asked, self._identity = sample, identity
 
     def judge(self, now: Now) -> Verdict:  # noqa: ARG002 - see hear
         """Return whether there is a request that has not been done."""
@@ -56,17 +59,18 @@ class Manual:
 
     def done(self) -> None:
         """Take note that the latch is on: the request of now has been heard."""
-        if self._asked is not None:
-            self._done, self._asked = _identity(self._asked), None
+        if self._identity:
+            self._done, self._asked, self._identity = self._identity, None, ""
 
     def remember(self) -> dict[str, object]:
-        """Return which request has been done."""
-        return {"done": self._done, "count": self._count}
+        """Return which request has been done, and which has not."""
+        return {"done": self._done, "asked": self._identity, "count": self._count}
 
     def recall(self, state: Mapping[str, object], now: Now) -> None:  # noqa: ARG002 - see hear
         """Take it up. Raises ValueError."""
         done, count = stored.word(state, "done"), int(stored.real(state, "count"))
-        self._done, self._count = done[:_MOST], count
+        asked = stored.word(state, "asked") if "asked" in state else ""
+        self._done, self._identity, self._count = done[:_MOST], asked[:_MOST], count
 
 
 def _identity(sample: Sample) -> str:

@@ -4,30 +4,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ess.watch import baselines, rebase
+from ess.watch import baselines, rebase, stored
 
 if TYPE_CHECKING:
     from ess.watch.judge import Judge
     from ess.watch.rearm import Rearm
     from ess.watch.sample import Now
+    from ess.watch.trip_request import Trip
 
 # What a kill -9 may cost: the figures of the last so many s.
 EVERY = 5.0
 
 
 class Memory:
-    """The file of baselines in `directory`, for one judge and what was released in spite of it."""
+    """The file of baselines in `directory`: one judge's, and what was asked for and released."""
 
-    def __init__(self, directory: str, judge: Judge, rearm: Rearm) -> None:
+    def __init__(self, directory: str, judge: Judge, rearm: Rearm, trip: Trip) -> None:
         self._directory = directory
         self._judge = judge
         self._rearm = rearm
+        self._trip = trip
         self._next = float("-inf")
 
     def recall(self, now: Now) -> tuple[str, ...]:
         """Take up what is there, before anything is heard; return what is wrong. Raises nothing."""
         document, problems = baselines.load(self._directory)
         states, release = document.get("evaluators", {}), document.get("release")
+        asked = document.get("asked", {})
         lost: list[str] = []
         if isinstance(states, dict):
             lost += self._judge.recall(states, now)
@@ -38,6 +41,10 @@ class Memory:
                 self._rearm.recall(release if isinstance(release, dict) else {}, now)
         except ValueError as error:
             lost.append(f"release: {error}")
+        try:
+            self._trip.recall(stored.table({"asked": asked}, "asked"), now)
+        except ValueError as error:
+            lost.append(f"asked: {error}")
         if lost:
             problems += (*lost, baselines.put_aside(self._directory, "a part makes no sense"))
         return problems
@@ -64,5 +71,9 @@ class Memory:
     def keep_now(self, now: Now) -> None:
         """Write it down: with a trip, and at the end. Raises OSError, the old file is kept then."""
         self._next = now.boottime + EVERY
-        document = {"evaluators": self._judge.remember(), "release": self._rearm.remember()}
+        document = {
+            "evaluators": self._judge.remember(),
+            "release": self._rearm.remember(),
+            "asked": self._trip.remember(),
+        }
         baselines.save(self._directory, document)

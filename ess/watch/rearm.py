@@ -103,25 +103,18 @@ class Rearm:
             "clock": self._clock.remember(),
             "latched": self._latched,
             "released": None if self._released == _NEVER else self._released,
-            "accepted": {
-                name: {"mood": one.mood.value, "severity": one.severity}
-                for name, one in self._accepted.items()
-            },
+            "accepted": _kept(self._accepted),
+            "open": _kept(self._open),
             "rehearsed": dict.fromkeys(sorted(self._rehearsed), True),
         }
 
     def recall(self, state: Mapping[str, object], now: Now) -> None:
         """Take it up. Raises ValueError, and changes nothing."""
-        accepted = {}
-        for name, found in stored.table(state, "accepted").items():
-            if not isinstance(found, dict):
-                message = "accepted is no object of objects"
-                raise ValueError(message)
-            mood, bad = Mood(stored.word(found, "mood")), stored.real(found, "severity")
-            accepted[name] = Verdict(name, mood, "", severity=bad)
+        accepted = _recalled(state, "accepted")
+        still_open = _recalled(state, "open") if "open" in state else {}
         released = stored.maybe(state, "released")
         self._clock, shift = Clock.recalled(stored.table(state, "clock"), now)
-        self._accepted = accepted
+        self._accepted, self._open = accepted, still_open
         self._rehearsed = set(stored.table(state, "rehearsed") if "rehearsed" in state else ())
         self._latched = state.get("latched") is True
         if released is not None:
@@ -159,6 +152,23 @@ class Rearm:
         asked = self._asked.get(name)
         waits = asked is not None and now.boottime - asked[0] < RETRY
         return not waits or (asked is not None and verdict.worse_than(asked[1]))
+
+
+def _kept(verdicts: Mapping[str, Verdict]) -> dict[str, object]:
+    return {
+        name: {"mood": one.mood.value, "severity": one.severity} for name, one in verdicts.items()
+    }
+
+
+def _recalled(state: Mapping[str, object], key: str) -> dict[str, Verdict]:
+    verdicts = {}
+    for name, found in stored.table(state, key).items():
+        if not isinstance(found, dict):
+            message = f"{key} is no object of objects"
+            raise ValueError(message)
+        mood, bad = Mood(stored.word(found, "mood")), stored.real(found, "severity")
+        verdicts[name] = Verdict(name, mood, "", severity=bad)
+    return verdicts
 
 
 def _trip(due: tuple[Verdict, ...], now: Now) -> Trip:

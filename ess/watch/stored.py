@@ -45,11 +45,32 @@ def reals(state: Mapping[str, object], key: str, most: int) -> list[float]:
     return [as_real(item, key) for item in value]
 
 
+def whole(state: Mapping[str, object], key: str) -> int:
+    """Return the whole number `key`, all of its digits. Raises ValueError."""
+    return _as_whole(state.get(key), key)
+
+
+def wholes(state: Mapping[str, object], key: str, most: int) -> tuple[int, ...]:
+    """Return the list of whole numbers `key`, of `most` at most. Raises ValueError."""
+    value = state.get(key)
+    if not isinstance(value, list) or len(value) > most:
+        message = f"{key} is no list of at most {most}"
+        raise ValueError(message)
+    return tuple(_as_whole(item, key) for item in value)
+
+
 def word(state: Mapping[str, object], key: str) -> str:
     """Return the text `key`. Raises ValueError."""
     value = state.get(key)
     if not isinstance(value, str):
         message = f"{key} is no text"
+        raise ValueError(message)
+    return value
+
+
+def _as_whole(value: object, what: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        message = f"{what} is no whole number"
         raise ValueError(message)
     return value
 

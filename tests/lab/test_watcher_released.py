@@ -9,7 +9,7 @@ import pytest
 
 from ess.watch.rearm import RETRY
 from tests.lab.rig import BRISK, any_flag, arm, wait_contained, wait_latched
-from tests.lab.test_watcher import said, say, switch_on
+from tests.lab.test_watcher import UNIT, said, say, switch_on
 
 if TYPE_CHECKING:
     from tests.lab.lab import Lab
@@ -51,3 +51,27 @@ def test_it_does_not_stop_trading_again_before_it_gets_worse(guarded: Lab) -> No
     say(lab, "equity", 905)
     wait_latched(lab)
     assert said(lab, "stop asked for: flash-crash: equity fell by 9.50 %") == 1
+
+
+@pytest.mark.timeout(180)
+def test_nor_does_one_that_ended_between_its_request_and_the_release(guarded: Lab) -> None:
+    guarded.systemctl("start", "redis-server.service")
+    arm(guarded, settings=BRISK)
+    lab = switch_on(guarded, CHECK_INTERVAL="10")
+    say(lab, "equity", 1000, 1000, 1000)
+    before = await_judged(lab, judged(lab))
+    say(lab, "equity", 910)
+    wait_latched(lab)
+    lab.wait_until(lambda: said(lab, "stop asked for: ") == 1, what="it is done with its request")
+    lab.systemctl("kill", "--signal=KILL", UNIT)
+    lab.systemctl("stop", UNIT)
+    assert judged(lab) == before, "it has not looked at the latch since"
+    wait_contained(lab)
+    lab.exec("ess", "deactivate", "--yes", "--reason", "seen", timeout=30)
+    lab.systemctl("start", UNIT)
+    await_judged(lab, before)
+    say(lab, "equity", 909)
+    say(lab, "equity", 905)
+    wait_latched(lab)
+    assert said(lab, "stop asked for: flash-crash: equity fell by 9.50 %") == 1
+    assert said(lab, "stop asked for: ") == 2

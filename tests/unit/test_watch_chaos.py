@@ -6,12 +6,14 @@ import random
 from typing import TYPE_CHECKING
 
 from ess.latch import State
+from ess.paths import Paths
 from ess.watch.evaluators import configured
 from ess.watch.judge import Judge
 from ess.watch.memory import Memory
 from ess.watch.rearm import Rearm
 from ess.watch.sample import Sample
 from ess.watch.settings import DEFAULTS, Settings
+from ess.watch.trip_request import TripRequest
 from ess.watch.verdict import Mood
 from tests.unit.watching import Time
 
@@ -53,7 +55,8 @@ class Life:
     def start(self) -> None:
         settings = Settings(DEFAULTS | {"QT_ESS_EXPRESSION_M": "m > 900"})
         self.judge, self.rearm = Judge(configured(settings), 300.0), Rearm(900.0)
-        self.memory = Memory(str(self.directory), self.judge, self.rearm)
+        trip = TripRequest(Paths(str(self.directory)), 900.0)
+        self.memory = Memory(str(self.directory), self.judge, self.rearm, trip)
         self.memory.recall(self.time.now)
 
     def hear(self, sample: Sample) -> tuple[Verdict, ...]:

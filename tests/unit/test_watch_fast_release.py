@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,10 +21,13 @@ from ess.watch.boot import boot
 from ess.watch.notify import Notify
 from ess.watch.sample import number, word
 from ess.watch.source import heard_now
+from ess.watch.trip_request import TripRequest
 from ess.watch.watcher import Watcher, moment
 
 if TYPE_CHECKING:
-    from ess.watch.sample import Sample
+    from collections.abc import Mapping
+
+    from ess.watch.sample import Now, Sample
 
 
 # Of an equity of 1000: beyond the limit of one evaluator, and further beyond it.
@@ -273,3 +278,119 @@ def test_a_request_of_a_person_s_that_was_released_is_done_for_good(
     host.release()
     monkeypatch.setattr(host.watcher._parts.rearm, "_pause", 0.0)
     assert not host.hear(word("manual", "drunk bot", None, heard_now()))
+
+
+def tripped_and_killed(host: Host) -> None:
+    """Have a limit broken; the watcher is killed before it sees what comes of its request."""
+    assert host.equity(BROKEN)
+    host.start()
+
+
+def test_a_watcher_that_was_killed_knows_what_it_asked_for(host: Host) -> None:
+    tripped_and_killed(host)
+    host.latch()
+    host.read()
+    host.release()
+    assert not host.equity(BROKEN)
+    assert host.equity(WORSE)
+
+
+def test_so_does_one_that_is_started_only_after_the_release(host: Host) -> None:
+    tripped(host)
+    host.release()
+    host.start()
+    host.start()
+    assert not host.equity(BROKEN)
+    assert host.equity(WORSE)
+
+
+def test_so_does_one_that_is_killed_again_and_again_meanwhile(host: Host) -> None:
+    assert host.equity(BROKEN)
+    host.busy.touch()
+    host.start()
+    host.latch()
+    host.start()
+    host.read()
+    host.busy.unlink()
+    host.start()
+    host.release()
+    host.start()
+    assert not host.equity(BROKEN)
+
+
+def test_one_that_was_killed_asks_again_when_nobody_has_heard_it(host: Host) -> None:
+    tripped_and_killed(host)
+    host.forget()
+    assert host.equity(BROKEN)
+    host.start()
+    waiting = host.asked
+    assert host.equity(BROKEN)
+    assert host.asked > waiting
+
+
+def test_a_request_of_an_earlier_boot_has_not_been_heard(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert host.equity(BROKEN)
+    monkeypatch.setenv("QT_ESS_BOOT", "0" * 32)
+    host.start()
+    host.latch()
+    host.read()
+    host.release()
+    assert host.equity(BROKEN)
+
+
+def test_what_was_asked_for_longer_ago_than_the_pause_trips_again(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tripped(host)
+    host.release()
+    recall = TripRequest.recall
+
+    def later(self: TripRequest, state: Mapping[str, object], now: Now) -> None:
+        recall(self, state, replace(now, boottime=now.boottime + 900))
+
+    monkeypatch.setattr(TripRequest, "recall", later)
+    host.start()
+    assert host.equity(BROKEN)
+
+
+def test_a_person_s_request_is_done_though_the_watcher_was_killed(host: Host) -> None:
+    assert host.hear(word("manual", "drunk bot", None, heard_now()))
+    host.latch()
+    host.read()
+    host.start()
+    host.release()
+    assert not host.hear(word("manual", "drunk bot", None, heard_now()))
+    assert host.hear(word("manual", "drunk bot again", None, heard_now()))
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        None,
+        [],
+        {"request": "x"},
+        {"request": "x", "told": 1.0, "latched": [1], "at": 1, "boot": ""},
+        {"request": "x", "told": 1, "latched": [True], "at": 1, "boot": ""},
+        {"request": "x", "told": 1, "latched": [1], "at": "1", "boot": ""},
+    ],
+)
+def test_garbage_in_its_place_is_told_and_nothing_was_asked_for(host: Host, asked: object) -> None:
+    path = Path(places.state(host.paths), "baselines.json")
+    assert host.equity(BROKEN)
+    path.write_text(json.dumps({**json.loads(path.read_text("ascii")), "asked": asked}), "ascii")
+    told = assemble(host.paths, configured.load(host.paths), moment(boot())).problems
+    assert any(line.startswith("asked: ") for line in told)
+
+
+def test_a_file_of_an_older_watcher_is_taken_up(host: Host) -> None:
+    path = Path(places.state(host.paths), "baselines.json")
+    assert host.equity(BROKEN)
+    old = json.loads(path.read_text("ascii"))
+    del old["asked"], old["release"]["open"], old["evaluators"]["manual"]["asked"]
+    path.write_text(json.dumps(old), "ascii")
+    parts = assemble(host.paths, configured.load(host.paths), moment(boot()))
+    assert not [line for line in parts.problems if str(path) in line]
+    host.start()
+    assert host.equity(BROKEN)

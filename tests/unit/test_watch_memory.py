@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ess.latch import State
+from ess.paths import Paths
 from ess.watch import baselines, rebase
 from ess.watch.drawdown import Drawdown
 from ess.watch.health import Health
@@ -17,6 +18,7 @@ from ess.watch.judge import Judge
 from ess.watch.memory import EVERY, Memory
 from ess.watch.rearm import Rearm
 from ess.watch.sample import Sample
+from ess.watch.trip_request import TripRequest
 from ess.watch.verdict import Mood
 from tests.unit.watching import SILENCE, Time
 
@@ -31,7 +33,8 @@ class Watcher:
         self.time = time
         self.judge = Judge((Drawdown(15.0, SILENCE), Health(frozenset({"OK"}), SILENCE)), 60.0)
         self.rearm = Rearm(900.0)
-        self.memory = Memory(str(directory), self.judge, self.rearm)
+        trip = TripRequest(Paths(str(directory)), 900.0)
+        self.memory = Memory(str(directory), self.judge, self.rearm, trip)
         self.problems = self.memory.recall(time.now)
 
     def hear(self, value: float) -> Mood:
