@@ -39,11 +39,10 @@ config_value() {
 }
 
 config_read_line() {
-    # Byte by byte: what another encoding calls a letter or a space is none here.
-    local file=$1 number=$2 line=$3 key LC_ALL=C
+    local file=$1 number=$2 line=$3 key
     # systemd before 254 takes the line after such a comment for a part of the comment.
     [[ $line != *\\ ]] || { config_fail "$file:$number" 'backslash at the end of the line' || return 1; }
-    [[ $line =~ ^[\ $'\t']*([#\;].*)?$ ]] && return 0
+    [[ -z $line || $line == '#'* || $line =~ ^[\ $'\t']*([#\;].*)?$ ]] && return 0
     [[ $line =~ ^([A-Z_][A-Z0-9_]*)=([^ ].*)?$ ]] ||
         { config_fail "$file:$number" 'not KEY=VALUE (no spaces around "=")' || return 1; }
     key=${BASH_REMATCH[1]}
@@ -143,7 +142,8 @@ config_check_order() {
 # config_load FILE: read and check all of it into CONFIG, TRADING, MONITORS, START_ORDER. False with
 # CONFIG_ERROR="file:line: what" when any of it is wrong; a missing file means every default.
 config_load() {
-    local file=$1 line number=0 key lines=()
+    # Byte by byte: what another encoding calls a letter or a space is none here.
+    local file=$1 line number=0 key lines=() LC_ALL=C
     CONFIG=() CONFIG_LINE=() TRADING=() MONITORS=() START_ORDER=() CONFIG_ERROR=
     for key in "${!CONFIG_DEFAULTS[@]}"; do CONFIG[$key]=${CONFIG_DEFAULTS[$key]}; done
     if [[ -e $file ]]; then

@@ -21,10 +21,11 @@ name_is_valid() {
     [[ $1 =~ $grammar && $1 != [.@]* && $1 != *@.service && ${#1} -le 255 ]]
 }
 
-# name_is_ours NAME: true for a part of the emergency stop itself, and for a pattern that covers one.
+# name_is_ours NAME: true for a part of the emergency stop itself, and for a pattern that covers one. NAME is valid.
 name_is_ours() {
     local part
     [[ $1 != quantum-ess* ]] || return 0
+    name_is_pattern "$1" || return 1
     for part in '' -trigger -sentry -drill -request -canary -canary-trigger -x; do
         name_in "quantum-ess$part.service" "$1" && return 0
     done
