@@ -30,6 +30,10 @@ enforce_trip() {
     config_for_trip
     enforce_begin
     { contain_ask; } </dev/null >/dev/null 2>&1 &
+    # What may be killed by now, is, before anything is told.
+    contain_look
+    enforce_backdate
+    enforce_tell_begun
     enforce_stop
     enforce_watch
 }
@@ -44,11 +48,12 @@ enforce_content() {
 enforce_begin() {
     local category=${LATCH[category]:-}
     [[ $category == [01] ]] || category=$STOP_CATEGORY
-    contain_begin "$category"
-    enforce_backdate
-    ((CONTAIN_DEADLINE -= CONTAIN_BEGAN - ENFORCE_GRACE_FROM))
-    enforce_report stopping
     enforce_activation
+    contain_begin "$category"
+}
+
+enforce_tell_begun() {
+    enforce_report stopping
     ! say_has_room || { say_child enforce_say_begun && ENFORCE_SAYER=$!; }
     [[ -z $CONFIG_NOTE ]] || journal 3 "configuration not usable: $CONFIG_NOTE"
 }
@@ -59,12 +64,15 @@ enforce_say_begun() {
     say_line 1 "=== ESS ACTIVATION INITIATED === (${LATCH[source]:-flag}, ${LATCH[operator]:-unknown}: ${LATCH[reason]:-no reason written})" EVENT=trip
 }
 
-# enforce_backdate: into ENFORCE_GRACE_FROM. The grace counts from the flag, not from our start: a host under a
-# fork bomb takes its time to start us. It is too rough a time to tell what ran when the flag fell.
+# enforce_backdate: the grace counts from the flag, not from our start: a host under a fork bomb takes its time to
+# start us. That is too rough a time to tell what ran when the flag fell.
 enforce_backdate() {
-    ENFORCE_GRACE_FROM=$ENFORCE_CLOCK
-    latch_age && ((LATCH_AGE_US > 0 && CONTAIN_BEGAN - LATCH_AGE_US / 1000 < ENFORCE_CLOCK)) || return 0
-    ENFORCE_GRACE_FROM=$((CONTAIN_BEGAN - LATCH_AGE_US / 1000))
+    local from=$ENFORCE_CLOCK
+    if latch_age && ((LATCH_AGE_US > 0)); then
+        clock_ms
+        ((NOW_MS - LATCH_AGE_US / 1000 >= from)) || from=$((NOW_MS - LATCH_AGE_US / 1000))
+    fi
+    ((CONTAIN_DEADLINE -= CONTAIN_BEGAN - from))
 }
 
 # enforce_inherit: an enforcer that was killed leaves the time of the trip behind: nobody gets a second grace.
