@@ -132,6 +132,8 @@ enforce_stop() {
         name_is_pattern "$unit" || CONTAIN_SEEN[$unit]=1
     done
     ! say_has_room || say_child enforce_say_contained "$ms"
+    # Once, and not once more in the child that writes the certificate.
+    [[ -z ${ENFORCE_CLOCK:-} || -n $FELL_BOOT ]] || fell_find
     enforce_tell contained "took=$ms"
 }
 
@@ -186,9 +188,11 @@ enforce_unproved() {
 # enforce_elapsed: into ELAPSED_MS, from the flag to now; from our own start when the flag's age makes
 # no sense (the clock was set, or the flag is from before a reboot).
 enforce_elapsed() {
+    local age
     ELAPSED_MS=$((NOW_MS - CONTAIN_BEGAN))
-    latch_age && ((LATCH_AGE_US / 1000 >= ELAPSED_MS - 10 && LATCH_AGE_US < 60000000)) || return 0
-    ELAPSED_MS=$((LATCH_AGE_US / 1000))
+    latch_fell_known || return 0
+    age=$(((${EPOCHREALTIME/./} - LATCH_FELL_US) / 1000))
+    ((age < ELAPSED_MS - 10 || age >= 60000)) || ELAPSED_MS=$age
 }
 
 # enforce_watch: hold. Ends only when the latch was released.

@@ -15,7 +15,7 @@ fell_find() {
     fell_moment
     FELL_BOOT=$((MOMENT_BOOT - 1000000))
     # When somebody set the wall clock back, or the flag is gone already: it fell just now.
-    ! latch_fell || ((MOMENT_US < LATCH_FELL_US)) || FELL_BOOT=$((MOMENT_BOOT - MOMENT_US + LATCH_FELL_US))
+    ! latch_fell_known || ((MOMENT_US < LATCH_FELL_US)) || FELL_BOOT=$((MOMENT_BOOT - MOMENT_US + LATCH_FELL_US))
     fell_before_enforcer
     fell_systemd_began
     ((FELL_BOOT > BEGAN_BOOT)) || FELL_BOOT=unknown

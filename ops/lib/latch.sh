@@ -173,6 +173,11 @@ latch_fell() {
     [[ -n $oldest ]]
 }
 
+# latch_fell_known: the same, asked for once: for who is there for one latch. A flag that is written anew is younger.
+latch_fell_known() {
+    [[ -n ${LATCH_FELL_US:-} ]] || latch_fell
+}
+
 # latch_age: into LATCH_AGE_US, us since the latch fell. False when that is not known.
 latch_age() {
     LATCH_AGE_US=
