@@ -47,7 +47,14 @@ certificate_outside() {
 certificate_signal() {
     local status=${UNIT_PROP["$1.ExecMainStatus"]:-}
     case ${UNIT_PROP["$1.ExecMainCode"]:-} in
-        2 | 3) signal=$(kill -l "$status" 2>/dev/null) || signal=$status ;;
+        2 | 3)
+            case $status in
+                # Those that a stop sends, without a process for each.
+                15) signal=TERM ;;
+                9) signal=KILL ;;
+                *) signal=$(kill -l "$status" 2>/dev/null) || signal=$status ;;
+            esac
+            ;;
         1) signal=exit-$status ;;
         *) signal=unknown ;;
     esac

@@ -96,13 +96,16 @@ enforce_in_haste() {
     ((NOW_MS - ENFORCE_CLOCK >= ENFORCE_GRACE_MAX)) || ! contain_processes_left
 }
 
-# enforce_report PHASE [MS]: what we are doing, for whoever waits for us. Information only.
+# enforce_report PHASE [MS]: what we are doing, for whoever waits for us. Information only. The first word takes no
+# process: a name without words says as little as no name.
 enforce_report() {
+    local to=$ENFORCER_FILE
+    [[ ! -e $to ]] || to+=.new
     {
         [[ -d $RUNTIME_DIR ]] || mkdir -p -- "$RUNTIME_DIR"
         enforce_activation
-        printf 'pid=%s\nphase=%s\nms=%s\nat_us=%s\nid=%s\n' "$$" "$1" "${2:-}" "${EPOCHREALTIME/./}" "$ACTIVATION" >"$ENFORCER_FILE.new" &&
-            mv -fT -- "$ENFORCER_FILE.new" "$ENFORCER_FILE"
+        printf 'pid=%s\nphase=%s\nms=%s\nat_us=%s\nid=%s\n' "$$" "$1" "${2:-}" "${EPOCHREALTIME/./}" "$ACTIVATION" >"$to" &&
+            { [[ $to == "$ENFORCER_FILE" ]] || mv -fT -- "$to" "$ENFORCER_FILE"; }
     } </dev/null >/dev/null 2>&1
 }
 

@@ -52,7 +52,8 @@ snapshot_take() {
 # snapshot_write LIST: the file appears whole, never over another, and not when a slow disk took longer than the
 # latch lasted: a list without a latch is what a release leaves that was cut short.
 snapshot_write() {
-    rm -f -- "$RUNNING_FILE".*
+    local left=("$RUNNING_FILE".*)
+    ((${#left[@]} == 0)) || rm -f -- "${left[@]}"
     printf '%s' "$1" >"$RUNNING_FILE.$BASHPID" && sync -- "$RUNNING_FILE.$BASHPID" && latch_is_set &&
         ln -T -- "$RUNNING_FILE.$BASHPID" "$RUNNING_FILE"
     rm -f -- "$RUNNING_FILE.$BASHPID"

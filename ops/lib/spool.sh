@@ -41,7 +41,7 @@ spool_write() {
 
 # spool_wake: see ess/wake.py.
 spool_wake() {
-    { (umask 077 && mkdir -p -- "${SPOOL_BELL%/*}") && : >"$SPOOL_BELL"; } 2>/dev/null
+    { { [[ -d ${SPOOL_BELL%/*} ]] || (umask 077 && mkdir -p -- "${SPOOL_BELL%/*}"); } && : >"$SPOOL_BELL"; } 2>/dev/null
     return 0
 }
 
@@ -58,6 +58,6 @@ spool_drop() {
 # spool_once KEY: true the first time in this boot. An enforcer that is killed again and again tells of a trip once.
 spool_once() {
     [[ ! -e $SPOOL_TOLD/$1 ]] || return 1
-    { mkdir -p -- "$SPOOL_TOLD" && : >"$SPOOL_TOLD/$1"; } 2>/dev/null
+    { { [[ -d $SPOOL_TOLD ]] || mkdir -p -- "$SPOOL_TOLD"; } && : >"$SPOOL_TOLD/$1"; } 2>/dev/null
     return 0
 }
