@@ -15,14 +15,21 @@ cgroup_visible() {
 # cgroup_find PATTERN...: into CGROUPS (name -> directory) the units that exist as control groups and
 # match. Only slices are entered: a service of that name inside somebody's container is not ours.
 cgroup_find() {
+    declare -gA CGROUPS=()
+    [[ "=$*" == "${CG_WANTED:-}" ]] || cgroup_want "$@"
+    shopt -s nullglob
+    cgroup_enter "$CG_ROOT"
+}
+
+# cgroup_want PATTERN...: into CG_EXACT and CG_PATTERNS, once for as long as the same are asked for.
+cgroup_want() {
     local pattern
-    declare -gA CGROUPS=() CG_EXACT=()
+    declare -gA CG_EXACT=()
     CG_PATTERNS=()
     for pattern in "$@"; do
         if name_is_pattern "$pattern"; then CG_PATTERNS+=("$pattern"); else CG_EXACT[$pattern]=1; fi
     done
-    shopt -s nullglob
-    cgroup_enter "$CG_ROOT"
+    CG_WANTED="=$*"
 }
 
 cgroup_enter() {
@@ -30,12 +37,12 @@ cgroup_enter() {
     for dir in "$1"/*.slice; do
         cgroup_enter "$dir"
     done
+    # Of many services few are ours, and twenty times a second each word here counts.
     for dir in "$1"/*.service; do
         name=${dir##*/}
-        [[ $name != _* ]] || name=${name#_}
-        if [[ -n ${CG_EXACT[$name]:-} ]] || name_in "$name" "${CG_PATTERNS[@]}"; then
-            CGROUPS[$name]=$dir
-        fi
+        name=${name#_}
+        [[ -n ${CG_EXACT[$name]:-} ]] || { ((${#CG_PATTERNS[@]})) && name_in "$name" "${CG_PATTERNS[@]}"; } || continue
+        CGROUPS[$name]=$dir
     done
 }
 
