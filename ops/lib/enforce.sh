@@ -11,7 +11,7 @@ ENFORCE_GRACE_MAX=1500 # ms, the longest grace a configuration can give
 enforce() {
     trap '' HUP
     enforce_released || enforce_trip
-    rm -f -- "$ENFORCER_FILE" "$TRIP_FILE" "$ESCAPED_FILE" "$ESCAPED_FILE".*
+    rm -f -- "$ENFORCER_FILE" "$ENFORCER_FILE".* "$TRIP_FILE" "$ESCAPED_FILE" "$ESCAPED_FILE".*
 }
 
 # enforce_trip: stop and hold; returns when the latch was released.
@@ -96,17 +96,22 @@ enforce_in_haste() {
     ((NOW_MS - ENFORCE_CLOCK >= ENFORCE_GRACE_MAX)) || ! contain_processes_left
 }
 
-# enforce_report PHASE [MS]: what we are doing, for whoever waits for us. Information only. The first word takes no
-# process: a name without words says as little as no name.
+# enforce_report PHASE [MS]: what we are doing, for whoever waits for us. Information only: nothing here is waited for.
+# The first word takes no process: a name without words says as little as no name.
 enforce_report() {
-    local to=$ENFORCER_FILE
-    [[ ! -e $to ]] || to+=.new
-    {
-        [[ -d $RUNTIME_DIR ]] || mkdir -p -- "$RUNTIME_DIR"
-        enforce_activation
-        printf 'pid=%s\nphase=%s\nms=%s\nat_us=%s\nid=%s\n' "$$" "$1" "${2:-}" "${EPOCHREALTIME/./}" "$ACTIVATION" >"$to" &&
-            { [[ $to == "$ENFORCER_FILE" ]] || mv -fT -- "$to" "$ENFORCER_FILE"; }
-    } </dev/null >/dev/null 2>&1
+    local words
+    enforce_activation
+    printf -v words 'pid=%s\nphase=%s\nms=%s\nat_us=%s\nid=%s\n' "$$" "$1" "${2:-}" "${EPOCHREALTIME/./}" "$ACTIVATION"
+    if [[ -d $RUNTIME_DIR && ! -e $ENFORCER_FILE ]]; then
+        { printf '%s' "$words" >"$ENFORCER_FILE"; } 2>/dev/null
+    else
+        { enforce_report_anew "$words"; } </dev/null >/dev/null 2>&1 &
+    fi
+}
+
+enforce_report_anew() {
+    [[ -d $RUNTIME_DIR ]] || mkdir -p -- "$RUNTIME_DIR"
+    printf '%s' "$1" >"$ENFORCER_FILE.$BASHPID" && exec mv -fT -- "$ENFORCER_FILE.$BASHPID" "$ENFORCER_FILE"
 }
 
 # enforce_stop: the ladder, until nothing lives. It never gives up; after 5 s it says so, and goes on.
