@@ -6,7 +6,9 @@ PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 umask 022
 
 UNIT=quantum-ess-watch.service
-HERE=$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")
+HERE=${BASH_SOURCE[0]}
+# Without a process, which may not be had.
+if [[ $HERE == /* && ! -L $HERE ]]; then HERE=${HERE%/*}; else HERE=$(dirname -- "$(readlink -f -- "$HERE")"); fi
 DEAD=/run/quantum-ess/watcher.dead # while somebody has to be told that it is
 SETTLED=20                         # s until a watcher that systemd starts again runs or is dead
 DRILL=()                           # what the stop is told in a drill, and only then
