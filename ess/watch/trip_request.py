@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, Protocol
 
 from ess import request
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 SOURCE = "watcher"
 _TRACES = 10
+_NAME = re.compile(r"[0-9a-f-]{1,80}", re.ASCII)
 
 
 class Trip(Protocol):
@@ -88,8 +90,11 @@ class TripRequest:
         if not state:
             return
         name, at = stored.word(state, "request"), stored.real(state, "at")
+        if not _NAME.fullmatch(name):
+            message = "request is no name of one"
+            raise ValueError(message)
         before = stored.whole(state, "told"), stored.wholes(state, "latched", _TRACES)
         is_ours = stored.word(state, "boot") == now.boot != ""
         if is_ours and 0 <= now.boottime - at <= self._pause:
-            self._last = f"{self._paths.requests}/{os.path.basename(name)}", before
+            self._last = f"{self._paths.requests}/{name}", before
             self._at = at

@@ -14,6 +14,7 @@ from tests.lab.test_watcher import UNIT, said, say, switch_on
 if TYPE_CHECKING:
     from tests.lab.lab import Lab
 
+BASELINES = "/var/lib/quantum-ess/watch/baselines.json"
 STANDING = "/var/lib/quantum-ess/watch/standing.json"
 
 
@@ -62,7 +63,7 @@ def test_nor_does_one_that_ended_between_its_request_and_the_release(guarded: La
     before = await_judged(lab, judged(lab))
     say(lab, "equity", 910)
     wait_latched(lab)
-    lab.wait_until(lambda: said(lab, "stop asked for: ") == 1, what="it is done with its request")
+    lab.wait_until(lambda: '"asked":{"request"' in lab.read(BASELINES), what="it is written down")
     lab.systemctl("kill", "--signal=KILL", UNIT)
     lab.systemctl("stop", UNIT)
     assert judged(lab) == before, "it has not looked at the latch since"

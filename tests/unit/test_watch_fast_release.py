@@ -371,9 +371,12 @@ def test_a_person_s_request_is_done_though_the_watcher_was_killed(host: Host) ->
         None,
         [],
         {"request": "x"},
-        {"request": "x", "told": 1.0, "latched": [1], "at": 1, "boot": ""},
-        {"request": "x", "told": 1, "latched": [True], "at": 1, "boot": ""},
-        {"request": "x", "told": 1, "latched": [1], "at": "1", "boot": ""},
+        {"request": "0-1-a", "told": 1.0, "latched": [1], "at": 1, "boot": ""},
+        {"request": "0-1-a", "told": 1, "latched": [True], "at": 1, "boot": ""},
+        {"request": "0-1-a", "told": 1, "latched": [1], "at": "1", "boot": ""},
+        {"request": "\0", "told": 1, "latched": [1], "at": 1, "boot": ""},
+        {"request": "\udcff", "told": 1, "latched": [1], "at": 1, "boot": ""},
+        {"request": "../a", "told": 1, "latched": [1], "at": 1, "boot": ""},
     ],
 )
 def test_garbage_in_its_place_is_told_and_nothing_was_asked_for(host: Host, asked: object) -> None:
