@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import redis
 
 from ess.mirror.address import parse
 from ess.watch import figures
@@ -34,8 +36,15 @@ def sources(
 def ear(server: Server, listen: Callable[..., Ear]) -> Ear:
     """One that hears everything, from the first entry on."""
     found = listen(*sources(server))
+    found.poke = lambda: poke(server)
     found.await_answer()
     return found
+
+
+def poke(server: Server) -> None:
+    """End what waits for the next entry, where there still is a Redis."""
+    with contextlib.suppress(redis.RedisError):
+        add(server, "poke", 1)
 
 
 def add(server: Server, name: str, value: object, **more: object) -> str:
@@ -45,7 +54,9 @@ def add(server: Server, name: str, value: object, **more: object) -> str:
 
 
 def test_an_entry_is_heard_at_once(server: Server, listen: Callable[..., Ear]) -> None:
-    ear = listen(*sources(server, interval=10))
+    stream, _ = sources(server, interval=10)
+    ear = listen(stream)
+    ear.poke = lambda: poke(server)
     ear.await_answer()
     took = []
     for number in range(20):
@@ -193,6 +204,7 @@ def test_a_redis_that_hangs_is_told_within_its_patience(server: Server, ear: Ear
     ear.await_trouble("imeout")
     assert time.monotonic() - begun < 12
     assert ear.samples == []
+    ear.poke = server.kill
 
 
 def test_flushall_is_silence_and_what_comes_then_is_heard(server: Server, ear: Ear) -> None:
