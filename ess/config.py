@@ -7,7 +7,7 @@ refused, with file and line.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ess import names, regular
 from ess.errors import ConfigError
@@ -45,8 +45,7 @@ _QUOTES = "\"'"
 _BLANK = " "
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(NamedTuple):
     """A configuration that was read whole and found consistent; times in seconds.
 
     `metrics_dir`: where node_exporter looks for files, "" when none are wanted. `rcu_expedited`:
@@ -67,8 +66,7 @@ class Config:
     rcu_expedited: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Value:
+class _Value(NamedTuple):
     """One assignment: what it says, and where, for the message when that is wrong."""
 
     text: str

@@ -17,8 +17,7 @@ Every value is one line without control characters, at most 500 bytes.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ess.text import clean
 
@@ -57,6 +56,7 @@ LARGEST = 65536  # bytes
 _LINE = re.compile(r"([a-z][a-z-]{0,30})=(.*)")
 _NAME = re.compile(r"\d{16}-\d{1,10}-\d{1,5}", re.ASCII)
 _NUMBER = re.compile(r"\d{1,18}", re.ASCII)
+_NOTHING: Mapping[str, str] = {}
 _STATED = frozenset({"ess-event", "event", "us", "ms", "boot", "id", "unit", "end"})
 
 
@@ -64,8 +64,7 @@ class TornError(ValueError):
     """The file is no event, or not a whole one; the text says in what way."""
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """`us`: since the epoch; `ms`: since the boot `boot`; `id`: of the activation, or ""."""
 
     name: str
@@ -74,7 +73,7 @@ class Event:
     ms: int
     boot: str
     id: str = ""
-    fields: Mapping[str, str] = field(default_factory=dict)
+    fields: Mapping[str, str] = _NOTHING
     units: tuple[str, ...] = ()
 
     @property

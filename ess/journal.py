@@ -12,8 +12,7 @@ from __future__ import annotations
 import os
 import socket
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ess.paths import MAIN
 from ess.text import clean
@@ -32,8 +31,7 @@ _DAEMON_FACILITY = 3
 _behind = ""
 
 
-@dataclass(frozen=True, slots=True)
-class About:
+class About(NamedTuple):
     """What a line is about; what is empty is left out."""
 
     event: str = ""

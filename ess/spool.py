@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import random
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ess import durable, event, regular, wake
 from ess.event import Event, TornError
@@ -26,16 +24,14 @@ _MODE = 0o700
 _PORTION = 5000
 
 
-@dataclass(frozen=True, slots=True)
-class Bad:
+class Bad(NamedTuple):
     """A file that is no event: where it lies, and what is wrong with it."""
 
     path: str
     what: str
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(NamedTuple):
     """What was found: events in order, each with its path; files that are none; is there more."""
 
     events: tuple[tuple[Event, str], ...]
@@ -49,7 +45,7 @@ def put(paths: Paths, kind: str, fields: Mapping[str, str], activation: str = ""
     Raises nothing: what is done is not undone because it cannot be written down.
     """
     now = time.time_ns() // 1000
-    name = f"{now:016d}-{os.getpid()}-{random.randrange(100000):05d}"  # noqa: S311 - no secret
+    name = f"{now:016d}-{os.getpid()}-{int.from_bytes(os.urandom(2), 'big'):05d}"
     ms = time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
     data = event.encode(Event(name, kind, now, ms, boot(), activation, dict(fields)))
     for spool in paths.spools:
@@ -73,6 +69,8 @@ def take(paths: Paths) -> Taken:
             continue
         except (OSError, TornError) as error:
             bad.append(Bad(path, getattr(error, "strerror", None) or str(error)))
+    if not names:
+        return Taken((), (), more=False)
     order = {one.name: place for place, one in enumerate(event.ordered(_events(found), boot()))}
     found.sort(key=lambda one: order[one[0].name])
     return Taken(tuple(found), tuple(bad), len(names) > _PORTION)

@@ -7,7 +7,6 @@ import fcntl
 import json
 import os
 import re
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from ess import durable, regular, wake
@@ -48,7 +47,7 @@ def put(paths: Paths, case: Case) -> None:
     """Write a case; return once it is on disk. Raises OSError; ValueError for a bad id."""
     if not _ID.fullmatch(case.id):
         raise ValueError(f"no id of a case: {case.id!r}")
-    write(f"{paths.cases}/{case.id}", asdict(case))
+    write(f"{paths.cases}/{case.id}", case._asdict())
     wake.call(paths.wake_cases)
 
 

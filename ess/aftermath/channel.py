@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+_NOTHING: Mapping[str, str] = {}
 
 
 class Phase(StrEnum):
@@ -28,8 +29,7 @@ class Phase(StrEnum):
     TEST = "test"
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(NamedTuple):
     """One thing that somebody has to know of, as it stands.
 
     `id`: of the activation, or "armed", "watcher", "dry-run", "drill", "test"; `begun`, `changed`:
@@ -42,8 +42,8 @@ class Case:
     phase: Phase
     begun: int
     changed: int
-    count: int = 0
-    facts: Mapping[str, str] = field(default_factory=dict)
+    count: int = 0  # type: ignore[assignment]  # a tuple has a method of that name
+    facts: Mapping[str, str] = _NOTHING
 
     @property
     def latched(self) -> bool:

@@ -6,7 +6,6 @@ not an old alarm.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ess.aftermath.channel import Case, Phase
@@ -80,10 +79,10 @@ def _stopped(cases: Mapping[str, Case], event: Event, host: str, count: int) -> 
         if event.kind == "trip" and key in event.fields
     }
     if event.kind == "trip":
-        return [replace(known, count=count, facts={**known.facts, **said})]
+        return [known._replace(count=count, facts={**known.facts, **said})]
     phase = Phase.CONTAINED if event.kind == "contained" else Phase.NOT_CONTAINED
     found = {key: event.fields[key] for key in ("took", "alive") if key in event.fields}
-    return [replace(known, phase=phase, changed=event.us, facts={**known.facts, **found})]
+    return [known._replace(phase=phase, changed=event.us, facts={**known.facts, **found})]
 
 
 def _released(cases: Mapping[str, Case], event: Event) -> list[Case]:
@@ -93,7 +92,7 @@ def _released(cases: Mapping[str, Case], event: Event) -> list[Case]:
     names = {"operator": "released_by", "reason": "release_reason", "why": "what"}
     said = {to: event.fields[key] for key, to in names.items() if key in event.fields}
     return [
-        replace(one, phase=phase, changed=event.us, facts={**one.facts, **said}) for one in meant
+        one._replace(phase=phase, changed=event.us, facts={**one.facts, **said}) for one in meant
     ]
 
 
@@ -105,13 +104,13 @@ def _condition(cases: Mapping[str, Case], event: Event, host: str) -> list[Case]
         return [Case(key, bad, event.us, event.us, 0, what)]
     if known is None or known.phase is not bad:
         return []
-    return [replace(known, phase=good, changed=event.us, facts=what)]
+    return [known._replace(phase=good, changed=event.us, facts=what)]
 
 
 def _acknowledged(cases: Mapping[str, Case], event: Event) -> list[Case]:
     who = event.fields.get("operator", "unknown")
     return [
-        replace(one, facts={**one.facts, "acked_by": who})
+        one._replace(facts={**one.facts, "acked_by": who})
         for one in cases.values()
         if event.id in ("", one.id)
     ]

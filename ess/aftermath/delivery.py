@@ -5,8 +5,7 @@ Every moment is wall clock, us since the epoch: a case outlives a boot.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ess.aftermath.channel import Phase
 
@@ -23,8 +22,7 @@ _LONGEST_PAUSE = 300 * SECOND
 MIRROR = "redis"
 
 
-@dataclass(frozen=True, slots=True)
-class Want:
+class Want(NamedTuple):
     """What a channel should have told: this phase, as reminder number `repeat` (0: as news)."""
 
     phase: Phase
@@ -34,8 +32,7 @@ class Want:
         return f"{self.phase}+{self.repeat}" if self.repeat else str(self.phase)
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(NamedTuple):
     """How far one channel has got with one case.
 
     `told`: what it has told last, as str(Want), or "" ; `given_up`: what it will not try again;
@@ -88,6 +85,12 @@ def next_look(case: Case, state: State, wanted: Want, channel: str) -> int | Non
     return max(earliest, state.next if state.trying == str(wanted) else 0)
 
 
+def outcome_due(case: Case, now: int) -> int | None:
+    """Return until when the outcome of a trip is waited for; None when it is known, or is late."""
+    due = case.begun + _OUTCOME
+    return due if case.phase is Phase.TRIPPED and case.begun <= now < due else None
+
+
 def next_reminder(case: Case, people: Sequence[str], repeat_s: int, now: int) -> int | None:
     """Return when the next reminder of the case is due; None when there will be none."""
     if not case.latched or "acked_by" in case.facts or repeat_s <= 0 or not people:
@@ -101,8 +104,7 @@ def attempt(state: State, wanted: Want, now: int) -> State:
     same = state.trying == str(wanted)
     attempts = state.attempts + 1 if same else 1
     pause = min(_FIRST_PAUSE << min(attempts - 1, 10), _LONGEST_PAUSE)
-    return replace(
-        state,
+    return state._replace(
         trying=str(wanted),
         since=state.since if same else now,
         attempts=attempts,
@@ -112,26 +114,26 @@ def attempt(state: State, wanted: Want, now: int) -> State:
 
 def succeeded(state: State, answer: str) -> State:
     """Return the state after the answer to what it is at."""
-    return replace(state, told=state.trying, report="alert-sent", answer=answer)
+    return state._replace(told=state.trying, report="alert-sent", answer=answer)
 
 
 def failed(state: State, why: str, give_up_s: int, now: int) -> State:
     """Return the state after a try that failed: the first one is reported, and the last."""
     if now - state.since >= give_up_s * SECOND:
-        return replace(state, given_up=state.trying, report="alert-given-up", answer=why)
+        return state._replace(given_up=state.trying, report="alert-given-up", answer=why)
     report = "alert-failed" if state.attempts == 1 else state.report
-    return replace(state, report=report, answer=why)
+    return state._replace(report=report, answer=why)
 
 
 def reported(state: State) -> State:
     """Return the state once the audit log will hear of it."""
-    return replace(state, report="")
+    return state._replace(report="")
 
 
 def _waits(case: Case, state: State, wanted: Want, channel: str, now: int) -> bool:
     # A clock that was set back must not hold up an alert for longer than the longest pause.
     pausing = state.trying == str(wanted) and now < state.next <= now + _LONGEST_PAUSE
-    hoping = _hopes_for_outcome(case, channel) and case.begun <= now < case.begun + _OUTCOME
+    hoping = channel != MIRROR and outcome_due(case, now) is not None
     return pausing or hoping
 
 

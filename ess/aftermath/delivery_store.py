@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from ess import regular
@@ -49,7 +48,7 @@ def load(paths: Paths, case: Case, channel: str) -> State:
 
 def put(paths: Paths, case: Case, channel: str, state: State) -> None:
     """Write down how far it is; return once that is on disk. Raises OSError."""
-    case_store.write(f"{paths.deliveries}/{name(case, channel)}", asdict(state))
+    case_store.write(f"{paths.deliveries}/{name(case, channel)}", state._asdict())
 
 
 def forget_others(paths: Paths, cases: Iterable[Case]) -> None:

@@ -6,12 +6,10 @@ Only one process appends at a time (the aftermath holds a lock); anybody who may
 from __future__ import annotations
 
 import contextlib
-import gzip
 import json
 import os
 import time
-from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 
 from ess import regular
 from ess.audit import chain, tally
@@ -27,8 +25,7 @@ _HEAD_LARGEST = 1 << 16
 _TAIL = 1 << 18  # bytes of the log that are looked through for what was recorded already
 
 
-@dataclass(frozen=True, slots=True)
-class Remembered:
+class Remembered(NamedTuple):
     """What is kept beside the log: its last record, and what all of them add up to."""
 
     head: Head
@@ -171,6 +168,8 @@ def _is_rotated(one: str, name: str) -> bool:
 
 def _opened(path: str) -> IO[bytes]:
     if path.endswith(".gz"):
+        import gzip  # noqa: PLC0415 - only a rotated log needs it
+
         return cast("IO[bytes]", gzip.open(path, "rb"))
     return open(path, "rb")
 

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -18,10 +17,10 @@ _CHANNEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}", re.ASCII)
 _CHANNELS_MOST = 32
 OTHER = "other"
 _DIGITS_MOST = 12
+_NONE: Mapping[str, int] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
+class Tally(NamedTuple):
     """Counts by channel for alerts; moments in s since the epoch, 0 when it never was.
 
     `contained_ms`: of the last stop, from the flag to the last process dead; -1 when not known.
@@ -31,11 +30,11 @@ class Tally:
     activations: int = 0
     activated: float = 0.0
     contained_ms: int = -1
-    sent: Mapping[str, int] = field(default_factory=dict)
-    failed: Mapping[str, int] = field(default_factory=dict)
-    given_up: Mapping[str, int] = field(default_factory=dict)
+    sent: Mapping[str, int] = _NONE
+    failed: Mapping[str, int] = _NONE
+    given_up: Mapping[str, int] = _NONE
     alert_failed: float = 0.0
-    missed: Mapping[str, int] = field(default_factory=dict)
+    missed: Mapping[str, int] = _NONE
 
 
 def add(tally: Tally, record: Mapping[str, object]) -> Tally:
@@ -43,16 +42,16 @@ def add(tally: Tally, record: Mapping[str, object]) -> Tally:
     at = _moment(record)
     match record.get("event"):
         case "trip":
-            return replace(tally, activations=tally.activations + 1, activated=at)
+            return tally._replace(activations=tally.activations + 1, activated=at)
         case "contained":
-            return replace(tally, contained_ms=_milliseconds(record.get("took")))
+            return tally._replace(contained_ms=_milliseconds(record.get("took")))
         case "alert-sent":
-            tally = replace(tally, sent=_one_more(tally.sent, record))
+            tally = tally._replace(sent=_one_more(tally.sent, record))
         case "alert-failed":
-            tally = replace(tally, failed=_one_more(tally.failed, record), alert_failed=at)
+            tally = tally._replace(failed=_one_more(tally.failed, record), alert_failed=at)
         case "alert-given-up":
-            tally = replace(tally, given_up=_one_more(tally.given_up, record), alert_failed=at)
-    return replace(tally, missed=_missed(tally.missed, record, at))
+            tally = tally._replace(given_up=_one_more(tally.given_up, record), alert_failed=at)
+    return tally._replace(missed=_missed(tally.missed, record, at))
 
 
 def total(tally: Tally, records: Iterable[Mapping[str, object]]) -> Tally:
@@ -64,7 +63,7 @@ def total(tally: Tally, records: Iterable[Mapping[str, object]]) -> Tally:
 
 def encode(tally: Tally) -> dict[str, object]:
     """Return the tally for JSON."""
-    return asdict(tally)
+    return tally._asdict()
 
 
 def decode(found: object) -> Tally:
@@ -73,7 +72,7 @@ def decode(found: object) -> Tally:
         raise ValueError("no tally")
     plain = Tally()
     known: dict[str, object] = {}
-    for key, default in asdict(plain).items():
+    for key, default in plain._asdict().items():
         value = found.get(key, default)
         known[key] = _counts(value) if isinstance(default, dict) else _number(value, default)
     return Tally(**known)  # type: ignore[arg-type]

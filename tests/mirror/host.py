@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -29,8 +28,7 @@ TRIPPED = Case(
     7,
     {"host": "trade-1", "operator": "alice", "source": "cli", "reason": 'flash "crash"'},
 )
-RELEASED = replace(
-    TRIPPED,
+RELEASED = TRIPPED._replace(
     phase=Phase.RELEASED,
     changed=1_763_716_931_000_000,
     facts={**TRIPPED.facts, "released_by": "bob", "release_reason": "reviewed"},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -108,7 +107,7 @@ def test_a_release(host: Host, server: Server, ear: Listener) -> None:
 def test_every_phase_of_a_latch_that_is_on(
     host: Host, server: Server, ear: Listener, phase: Phase
 ) -> None:
-    for case in (TRIPPED, replace(TRIPPED, phase=phase, changed=TRIPPED.changed + 1)):
+    for case in (TRIPPED, TRIPPED._replace(phase=phase, changed=TRIPPED.changed + 1)):
         host.trip(case)
     assert document(server.client) == {"emergency_stop": STATE}
     assert types(server.client) == ["emergency.stop"]
@@ -152,7 +151,7 @@ def test_the_memory_of_what_was_published_ends_after_the_release(
 def test_the_next_activation(host: Host, server: Server) -> None:
     host.trip()
     host.release()
-    host.trip(replace(TRIPPED, id="other", count=8, begun=RELEASED.changed + 10**6))
+    host.trip(TRIPPED._replace(id="other", count=8, begun=RELEASED.changed + 10**6))
     assert types(server.client) == [*BOTH, "emergency.stop"]
     state = document(server.client)["emergency_stop"]
     assert (state["active"], state["activation_count"]) == (True, 8)
@@ -162,7 +161,7 @@ def test_the_next_activation(host: Host, server: Server) -> None:
 def test_a_release_told_late_leaves_the_next_activation_alone(host: Host, server: Server) -> None:
     """Redis was away for the release; the latch is on again before the release is told."""
     host.trip()
-    follower = replace(TRIPPED, id="other", count=8)
+    follower = TRIPPED._replace(id="other", count=8)
     host.trip(follower)
     host.latch()
     there = server.client.get(MARKER)
@@ -170,7 +169,7 @@ def test_a_release_told_late_leaves_the_next_activation_alone(host: Host, server
     assert server.client.get(MARKER) == there
     assert document(server.client)["emergency_stop"]["activation_id"] == "other"
     assert types(server.client) == ["emergency.stop", "emergency.stop", "emergency.reset"]
-    host.release(replace(RELEASED, id="other"))
+    host.release(RELEASED._replace(id="other"))
     assert not server.client.exists(MARKER)
 
 
@@ -333,8 +332,8 @@ class TestPolicyDocument:
 class TestSomebodyElse:
     """A second host, or the application's own emergency stop, in the same Redis."""
 
-    OTHER = replace(TRIPPED, id="of-2", facts={**TRIPPED.facts, "host": "trade-2"})
-    OTHER_RELEASED = replace(OTHER, phase=Phase.RELEASED, changed=RELEASED.changed)
+    OTHER = TRIPPED._replace(id="of-2", facts={**TRIPPED.facts, "host": "trade-2"})
+    OTHER_RELEASED = OTHER._replace(phase=Phase.RELEASED, changed=RELEASED.changed)
 
     def test_the_stop_of_another_host_outlives_our_release(
         self, host: Host, server: Server, tmp_path: Path
@@ -348,9 +347,9 @@ class TestSomebodyElse:
         marker: Any = server.client.get(MARKER)
         assert marker.startswith(b"active host=trade-2 ")
         assert document(server.client)["emergency_stop"]["active"] is True
-        host.trip(replace(TRIPPED, id="again"))
+        host.trip(TRIPPED._replace(id="again"))
         second.release(self.OTHER_RELEASED)
-        assert host.mirror.keep(replace(TRIPPED, id="again"))
+        assert host.mirror.keep(TRIPPED._replace(id="again"))
         marker = server.client.get(MARKER)
         assert marker.startswith(b"active host=trade-1 ")
         assert document(server.client)["emergency_stop"]["host"] == "trade-1"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -112,7 +111,7 @@ def test_a_latch_that_falls_while_its_release_is_mirrored(
     host: Host, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between the look at the latch and the removal, the next stop is mirrored: it stays."""
-    follower = replace(TRIPPED, id="next", count=8)
+    follower = TRIPPED._replace(id="next", count=8)
     remove = Adapter.remove
 
     def trip_first(self: Adapter, key: str, seen: bytes) -> bool:

@@ -15,7 +15,7 @@ from ess.paths import GATE, Paths
 PATHS = Paths()
 NOW = 1_800_000_000.0
 TRADING = ("quantum-execution.service", "quantum-governor.service")
-CONFIG = replace(config.default(), trading=TRADING, start_order=TRADING)
+CONFIG = config.default()._replace(trading=TRADING, start_order=TRADING)
 WATCHERS = (
     PATHS.path_unit,
     PATHS.halt_path_unit,

@@ -156,7 +156,7 @@ CASES: dict[str, tuple[Facts, str]] = {
         "config-missing",
     ),
     "configuration changed": (
-        with_part("settings", current=replace(CONFIG, settle=9)),
+        with_part("settings", current=CONFIG._replace(settle=9)),
         "config-not-installed",
     ),
     "installed set gone": (with_part("settings", installed=None), "config-not-installed"),
@@ -417,7 +417,7 @@ def test_instances_are_gated_by_their_template() -> None:
     units[instance] = own_unit(instance) | {"DropInPaths": gate(template)}
     halt = " ".join(trading)
     units[PATHS.halt_target] = units[PATHS.halt_target] | {"Conflicts": halt}
-    known = replace(CONFIG, trading=(*TRADING, "bot@*.service"))
+    known = CONFIG._replace(trading=(*TRADING, "bot@*.service"))
     facts = replace(
         facts,
         settings=replace(facts.settings, current=known, installed=known),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -53,18 +52,18 @@ def test_news_goes_to_everybody_at_once_and_reminders_to_one_after_the_other() -
 
 def test_an_ack_ends_the_reminders_and_brings_the_news_not_once_more() -> None:
     _, state = simulate(STOP, "slack", 400, works=range(400))
-    acked = replace(STOP, facts={"acked_by": "alice"})
+    acked = STOP._replace(facts={"acked_by": "alice"})
     assert simulate(acked, "slack", 4000, works=range(4000), state=state)[0] == []
 
 
 def test_after_the_release_nobody_is_reminded() -> None:
-    released = replace(STOP, phase=Phase.RELEASED)
+    released = STOP._replace(phase=Phase.RELEASED)
     tries, _ = simulate(released, "slack", 4000, works=range(4000))
     assert [what for _, what, _ in tries] == ["released"]
 
 
 def test_a_trip_waits_for_its_outcome_but_not_long() -> None:
-    tripped = replace(STOP, phase=Phase.TRIPPED)
+    tripped = STOP._replace(phase=Phase.TRIPPED)
     assert simulate(tripped, "slack", 100, works=range(100))[0] == [(3, "tripped", True)]
     assert simulate(tripped, delivery.MIRROR, 100, works=range(100))[0] == [(0, "tripped", True)]
 
@@ -82,13 +81,13 @@ def test_what_never_works_is_given_up_and_that_is_reported() -> None:
     assert GIVE_UP <= tries[-1][0] < GIVE_UP + 400
     assert (state.given_up, state.report) == ("contained", "alert-given-up")
     # A change is news again.
-    released = replace(STOP, phase=Phase.RELEASED)
+    released = STOP._replace(phase=Phase.RELEASED)
     assert simulate(released, "nobody-to-remind", 10, works=range(10), state=state)[0]
 
 
 def test_who_was_out_of_reach_is_told_how_it_stands_and_not_an_old_alarm() -> None:
     _, state = simulate(STOP, "nobody-to-remind", 60, works=range(0))
-    released = replace(STOP, phase=Phase.RELEASED)
+    released = STOP._replace(phase=Phase.RELEASED)
     tries, _ = simulate(released, "nobody-to-remind", 60, works=range(60), state=state)
     assert tries == [(0, "released", True)]
 
@@ -108,7 +107,7 @@ def test_a_clock_that_is_set_holds_up_no_alert(jump: int) -> None:
     state = delivery.attempt(State(), Want(Phase.CONTAINED), BEGUN)
     now = BEGUN + jump * SECOND
     assert delivery.is_due(STOP, state, Want(Phase.CONTAINED), "slack", now)
-    tripped = replace(STOP, phase=Phase.TRIPPED)
+    tripped = STOP._replace(phase=Phase.TRIPPED)
     assert delivery.is_due(tripped, State(), Want(Phase.TRIPPED), "slack", now)
 
 
@@ -123,7 +122,7 @@ def test_told_last_is_how_it_stands_once_the_channel_works(
     works = iter(weather)
     sent: list[str] = []
     for phase in [*phases, *[None] * 20]:
-        case = replace(case, phase=phase) if phase else case
+        case = case._replace(phase=phase) if phase else case
         now += 400 * SECOND
         wanted = delivery.want(case, "extra", PEOPLE, REPEAT, now)
         if delivery.is_due(case, state, wanted, "extra", now):
