@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _INTERPRETER_BROKEN = 1
 _USAGE, _NOT_CONTAINED, _NOT_ARMED, _NOT_RELEASED = 2, 4, 5, 6
+# What systemd runs after a stop, again and again: the command line would cost more than the work.
+_SERVICES = (["aftermath"], ["deliver"])
 # What a command answers when it could not finish: never that all is well.
 _UNFINISHED = {
     "activate": _NOT_CONTAINED,
@@ -49,6 +51,8 @@ def main() -> int:
 
 
 def _hand_over(paths: Paths, arguments: list[str], receipt: Receipt | None) -> int:
+    if arguments in _SERVICES:
+        return _serve(paths, arguments)
     try:
         from ess import cli, errors  # noqa: PLC0415 - the latch comes before what can fail
     except ImportError as error:
@@ -57,6 +61,15 @@ def _hand_over(paths: Paths, arguments: list[str], receipt: Receipt | None) -> i
         return cli.run(paths, arguments, receipt)
     except errors.BrokenError as error:
         return _broken(paths, arguments, error)
+
+
+def _serve(paths: Paths, arguments: list[str]) -> int:
+    try:
+        from ess.aftermath import service  # noqa: PLC0415 - no command needs it
+    except ImportError as error:
+        return _broken(paths, arguments, error)
+    # At once: an event that came while the interpreter tidies up would have to wait for the sentry.
+    os._exit(service.run(paths, arguments[0]))
 
 
 def _broken(paths: Paths, arguments: list[str], error: ImportError) -> int:

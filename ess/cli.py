@@ -237,17 +237,6 @@ def verify(call: _Call, /) -> ExitCode:
     return log.verify(call.paths)
 
 
-@main.command(hidden=True)
-@click.pass_obj
-def aftermath(call: _Call, /) -> ExitCode:
-    """Take what lies in the spool; quantum-ess-aftermath.service runs this."""
-    with loading():
-        from ess.aftermath import intake  # noqa: PLC0415 - each command loads what it needs
-
-    call.require_root()
-    return intake.run(call.paths)
-
-
 @main.command()
 @click.argument("shell", type=click.Choice(_SHELLS))
 @_version

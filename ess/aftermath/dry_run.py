@@ -39,7 +39,7 @@ class Told:
 
 def look(paths: Paths) -> None:
     """Record an event when there is something new to be told. Raises OSError."""
-    found = f"{places.state(paths)}/{would_trip.NAME}"
+    found = places.would_trip(paths)
     try:
         seen = os.lstat(found).st_mtime_ns
     except FileNotFoundError:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import random
 from typing import TYPE_CHECKING
 
 from ess import bounded, config
@@ -99,7 +98,7 @@ def _replace(directory: str, name: str, data: bytes) -> None:
     for left in os.listdir(directory):
         if left.startswith(f".{name}."):
             os.unlink(f"{directory}/{left}")
-    draft = f"{directory}/.{name}.{random.randrange(1 << 48):012x}"  # noqa: S311 - no secret
+    draft = f"{directory}/.{name}.{os.urandom(6).hex()}"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     with open(os.open(draft, flags, _MODE), "wb") as file:
         os.fchmod(file.fileno(), _MODE)

@@ -11,14 +11,16 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import time
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from ess import event, journal, spool
-from ess.aftermath import case_store, course, dry_run, figures
+from ess.aftermath import case_store, course, figures
 from ess.audit import log as audit
 from ess.errors import AftermathError
 from ess.exits import ExitCode
+from ess.watch import places
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -28,20 +30,29 @@ if TYPE_CHECKING:
     from ess.paths import Paths
     from ess.spool import Bad
 
+# While we stay, how often the spool is looked at (s).
+_POLL = 0.1
+# Events that come without end are left to the next run after so long (s).
+_LONGEST = 30.0
+# The figures are written once it was quiet for so long (s).
+_QUIET = 0.3
 
-def run(paths: Paths) -> ExitCode:
-    """Take all that lies in the spool. Raises AftermathError when the log cannot be written."""
+
+def run(paths: Paths, linger: float = 0.0) -> ExitCode:
+    """Take all that lies in the spool, and what comes before it was empty for `linger` s.
+
+    Raises AftermathError when the log cannot be written.
+    """
     with _lock(paths) as mine:
         if mine:
             _dry_run(paths)
             try:
-                _take_all(paths)
+                _stay(paths, linger)
             except OSError as error:
                 what = f"{error.filename or paths.audit}: {error.strerror or error}"
                 raise AftermathError(
                     f"events wait in {paths.spools[0]}: {what}", "is the disk full or read-only?"
                 ) from error
-            figures.refresh(paths)
     return ExitCode.DONE
 
 
@@ -62,20 +73,53 @@ def content(one: Event) -> dict[str, object]:
     return known
 
 
+def _stay(paths: Paths, linger: float) -> None:
+    """Take what comes in a burst: a start costs a thousand times what a look at the spool does.
+
+    The last look comes right before the end: the path unit does not see what changes while we run,
+    and only the sentry, 10 s later, what comes after that.
+    """
+    begun = time.monotonic()
+    busy, stale = begun - linger, True
+    while True:
+        found, stuck = _take_all(paths)
+        now = time.monotonic()
+        if found:
+            busy, stale = now, True
+        over = now >= begun + _LONGEST
+        # What cannot be moved out of the way would be reported at each look.
+        ended = over or stuck or now >= busy + linger
+        if stale and (ended or now >= busy + _QUIET):
+            stale = False
+            figures.refresh(paths)
+            if not (over or stuck):
+                continue
+        if ended:
+            return
+        time.sleep(_POLL)
+
+
 def _dry_run(paths: Paths) -> None:
+    if not os.path.lexists(places.would_trip(paths)):
+        return
+    from ess.aftermath import dry_run  # noqa: PLC0415 - on most hosts no watcher is in a dry run
+
     try:
         dry_run.look(paths)
     except OSError as error:
         journal.error(f"watcher: what its dry run says cannot be told: {error}")
 
 
-def _take_all(paths: Paths) -> None:
+def _take_all(paths: Paths) -> tuple[bool, bool]:
+    """Return whether there was something, and whether something bad is still there."""
+    found = stuck = False
     while (taken := spool.take(paths)).events or taken.bad:
+        found = True
         with contextlib.closing(audit.Log(paths)) as log:
             before = log.head.seq
             known = _Known(log.tail)
             for bad in taken.bad:
-                _report(log, bad)
+                stuck |= not _report(log, bad)
             for one, path in taken.events:
                 seen = known.look(one)
                 if seen is _Seen.NEVER:
@@ -86,7 +130,8 @@ def _take_all(paths: Paths) -> None:
             if log.head.seq > before:
                 journal.checkpoint(log.head.seq, log.head.hash)
         if not (taken.more and taken.events):
-            return
+            break
+    return found, stuck
 
 
 def _put_down(paths: Paths, one: Event, count: int) -> None:
@@ -134,16 +179,17 @@ def _once_key(found: Record) -> tuple[str, str] | None:
     return event.once_key(kind, activation, str(found.get("delivery", "")))
 
 
-def _report(log: audit.Log, bad: Bad) -> None:
-    """Say that a file is no event, once it lies where it can do no more harm."""
+def _report(log: audit.Log, bad: Bad) -> bool:
+    """Say that a file is no event; tell whether it lies where it can do no more harm."""
     try:
         kept = spool.set_aside(bad)
     except OSError as error:
         journal.error(f"spool: {bad.path}: {bad.what}; cannot be set aside: {error.strerror}")
-        return
+        return False
     what = {"event": "spool-bad", "at": audit.stamp(), "file": kept, "what": bad.what}
     log.append(what)
     journal.error(f"spool: {kept}: {bad.what}; set aside")
+    return True
 
 
 def _unit(text: str) -> Mapping[str, str]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from ess import regular
 from ess.text import clean
-from ess.watch import stored
+from ess.watch import places, stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ess.watch.sample import Now
     from ess.watch.verdict import Verdict
 
-NAME = "would-trip.json"
+NAME = places.WOULD_TRIP
 # How long one that is over again stays (s): the sentry looks every 10.
 KEPT = 60.0
 MOST = 20

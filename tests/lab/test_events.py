@@ -21,6 +21,7 @@ SPOOL = "/var/lib/quantum-ess/spool"
 STUBBORN = "stubborn-bot.service"
 SERVICE = g.service(f"ExecStart={g.STUBBORN}\n{g.ALWAYS}[Install]\n")
 SETTINGS = {**BRISK, "QT_ESS_STOP_GRACE": "0.3"}
+AFTERMATH = "quantum-ess-aftermath.service"
 
 
 @pytest.fixture
@@ -82,11 +83,22 @@ def test_stop_and_release_are_recorded_with_a_certificate(armed: Lab, tool: str)
     ]
 
 
+def test_a_stop_is_recorded_by_the_one_start_that_its_trip_made(armed: Lab) -> None:
+    """Each start takes a processor from a host on which everything has just been stopped."""
+    armed.exec("touch", g.RUN_FLAG)
+    contained = await_kind(armed, "contained")
+    assert int(contained["took"]) > 300, "it came well after the trip"
+    started = armed.show(AFTERMATH, "ExecMainStartTimestampMonotonic", "ActiveState")
+    assert started["ActiveState"] == "activating"
+    assert int(started["ExecMainStartTimestampMonotonic"]) // 1000 < int(contained["boot_ms"])
+    armed.wait_until(lambda: armed.state(AFTERMATH) == "inactive", 10, "it ends all the same")
+
+
 def test_a_touch_is_told_of_once_however_often_the_enforcer_dies(armed: Lab) -> None:
     armed.exec("touch", g.RUN_FLAG)
     hunt(armed, g.ENFORCER, 2)
     await_kind(armed, "contained")
-    armed.systemctl("start", "quantum-ess-aftermath.service")
+    armed.systemctl("start", AFTERMATH)
     assert (len(of_kind(armed, "trip")), len(of_kind(armed, "contained"))) == (1, 1)
     assert_whole(armed)
 
