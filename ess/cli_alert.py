@@ -52,19 +52,17 @@ def ack(call: _Call, /, reason: str) -> ExitCode:
 
 
 @click.command(hidden=True)
-@click.argument("channel", required=False)
+@click.argument("channel")
 @click.option("--test", is_flag=True, help="Send a marked test.")
 @click.option("--operator", metavar="NAME", default="", help="Who asked for the test.")
 @click.pass_obj
-def deliver(call: _Call, /, channel: str | None, operator: str, *, test: bool) -> ExitCode:
-    """Tell what is to be told; quantum-ess-deliver.service runs this, once for each CHANNEL."""
+def deliver(call: _Call, /, channel: str, operator: str, *, test: bool) -> ExitCode:
+    """Tell CHANNEL what is to be told; `ess deliver` (ess/aftermath/service.py) runs this."""
     with loading():
         from ess.aftermath import deliver as rounds  # noqa: PLC0415
         from ess.alerts import trial  # noqa: PLC0415
 
     call.require_root()
-    if channel is None:
-        return rounds.run(call.paths)
     if test:
         return trial.deliver(call.paths, channel, operator or "unknown")
     return rounds.turn(call.paths, channel)

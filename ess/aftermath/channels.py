@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-from ess.alerts import channels as alerts
-from ess.mirror.address import KEY, AddressError, parse
-from ess.mirror.mirror import Mirror
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from ess.aftermath.channel import Channel
     from ess.aftermath.settings import Settings
+    from ess.mirror.mirror import Mirror
     from ess.paths import Paths
 
 
-@dataclass(frozen=True, slots=True)
-class Channels:
+class Channels(NamedTuple):
     """`people`: who is told, in the order of reminders; `problems`: of the configuration, a line
     each.
     """
@@ -37,13 +32,25 @@ class Channels:
 
 def configured(settings: Settings, paths: Paths) -> Channels:
     """Return the channels; one that is configured wrongly is missing and is a problem."""
+    if settings.none:
+        return Channels(problems=settings.problems)
+    from ess.alerts import channels as alerts  # noqa: PLC0415 - many a host tells nobody
+
     people, wrong = alerts.configured(settings)
     problems = [*settings.problems, *wrong]
-    mirror = None
-    if settings.text(KEY):
-        try:
-            parse(settings.text(KEY))
-            mirror = Mirror(settings, paths)
-        except AddressError as error:
-            problems.append(str(error))
+    mirror = _mirror(settings, paths, problems)
     return Channels(tuple(people), mirror, tuple(problems))
+
+
+def _mirror(settings: Settings, paths: Paths, problems: list[str]) -> Mirror | None:
+    from ess.mirror.address import KEY, AddressError, parse  # noqa: PLC0415 - see above
+    from ess.mirror.mirror import Mirror  # noqa: PLC0415
+
+    if not settings.text(KEY):
+        return None
+    try:
+        parse(settings.text(KEY))
+    except AddressError as error:
+        problems.append(str(error))
+        return None
+    return Mirror(settings, paths)

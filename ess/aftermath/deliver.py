@@ -10,18 +10,17 @@ import contextlib
 import fcntl
 import os
 import sys
-import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
-from ess import latch, process, spool
+from ess import latch, spool
 from ess.aftermath import (
     case_store,
     channels,
     course,
     delivery,
     delivery_store,
-    reply,
     settings,
     tell,
 )
@@ -30,10 +29,13 @@ from ess.exits import ExitCode
 from ess.latch import State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from threading import Thread
 
     from ess.aftermath.channel import Case
+    from ess.aftermath.reply import Replies
     from ess.paths import Paths
+    from ess.process import Result
 
 # How long one channel may take for one turn (s).
 PATIENCE = 25.0
@@ -78,8 +80,8 @@ class _Round:
         self._paths = paths
         self._settings = settings.load(paths)
         self._channels = channels.configured(self._settings, paths)
-        self._busy: dict[str, threading.Thread] = {}
-        self._replies = reply.Replies(paths)
+        self._busy: dict[str, Thread] = {}
+        self._replies: Replies | None = None
         self._kept = 0
         self._explained = False
 
@@ -89,14 +91,14 @@ class _Round:
         while True:
             seen = tell.now()
             if time.monotonic() < until:
-                self._replies.take()
+                self._reply()
             cases = case_store.load(self._paths)
             self._start(cases)
             self._close(cases)
             self._explain(cases)
             moment = self._next(cases)
             soon = moment is not None and moment - tell.now() < _SOON * delivery.SECOND
-            idle = not self._busy and not self._replies.busy
+            idle = not self._busy and not (self._replies and self._replies.busy)
             if idle and (not soon or time.monotonic() > until):
                 delivery_store.say_next(self._paths, moment, seen)
                 # The path unit does not see what changes while we run.
@@ -106,12 +108,29 @@ class _Round:
             self._busy = {name: one for name, one in self._busy.items() if one.is_alive()}
         delivery_store.forget_others(self._paths, cases.values())
 
+    def _reply(self) -> None:
+        """Begin to answer what is asked."""
+        if self._replies is None and _asked(self._paths):
+            from ess.aftermath import reply  # noqa: PLC0415 - mostly nobody asks
+
+            self._replies = reply.Replies(self._paths)
+        if self._replies is not None:
+            self._replies.take()
+
     def _start(self, cases: dict[str, Case]) -> None:
         for channel in self._channels.every:
             name = channel.name
             if name not in self._busy and self._has_work(name, cases):
-                self._busy[name] = threading.Thread(target=self._turn, args=(name,), daemon=True)
-                self._busy[name].start()
+                self._begin(name)
+
+    def _begin(self, name: str) -> None:
+        from threading import Thread  # noqa: PLC0415 - many a host has no channel
+
+        from ess import process  # noqa: PLC0415 - here, where it is seen when that fails
+
+        turn = partial(self._turn, name, process.run)
+        self._busy[name] = Thread(target=turn, daemon=True)
+        self._busy[name].start()
 
     def _has_work(self, name: str, cases: dict[str, Case]) -> bool:
         if self._keeps(name, cases) and tell.now() - self._kept >= _KEEP * delivery.SECOND:
@@ -131,9 +150,9 @@ class _Round:
     def _want(self, case: Case, name: str) -> delivery.Want:
         return tell.want(case, name, self._channels, self._settings)
 
-    def _turn(self, name: str) -> None:
+    def _turn(self, name: str, run_child: Callable[[list[str], float], Result]) -> None:
         argv = [sys.executable, "-I", "-m", "ess", "deliver", name]
-        done = process.run(argv, PATIENCE)
+        done = run_child(argv, PATIENCE)
         if done.ok:
             return
         channel = self._channels.named(name)
@@ -185,11 +204,19 @@ class _Round:
             for name in names:
                 state = delivery_store.load(self._paths, case, name)
                 found.append(delivery.next_look(case, state, self._want(case, name), name))
+            # It comes in a moment, whether somebody is to be told of it or not.
+            found.append(delivery.outcome_due(case, tell.now()))
             found.append(delivery.next_reminder(case, people, repeat, tell.now()))
             if case.latched:
                 pause = _KEEP if self._channels.mirror else _UNEXPLAINED
                 found.append(tell.now() + int(pause * delivery.SECOND))
         return min((moment for moment in found if moment is not None), default=None)
+
+
+def _asked(paths: Paths) -> bool:
+    with contextlib.suppress(FileNotFoundError):
+        return bool(os.listdir(paths.questions))
+    return False
 
 
 @contextlib.contextmanager

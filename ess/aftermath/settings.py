@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ess import keyfile, regular
 
@@ -60,15 +59,23 @@ _NUMBER = re.compile(r"\d{1,7}", re.ASCII)
 _OTHERS = 0o077
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """`values` has every key of DEFAULTS; `problems` says what is wrong, without any value;
     `credentials`: the keys whose values systemd passed.
     """
 
-    values: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULTS), repr=False)
+    values: Mapping[str, str] = DEFAULTS
     problems: tuple[str, ...] = ()
     credentials: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """Show no value: some are secrets."""
+        return f"Settings(problems={self.problems}, credentials={self.credentials})"
+
+    @property
+    def none(self) -> bool:
+        """Whether nothing at all is configured, so that there is nobody to tell."""
+        return self.values == DEFAULTS
 
     def text(self, key: str) -> str:
         """Return the value of `key`."""

@@ -86,6 +86,19 @@ def test_a_channel_whose_key_is_a_credential_is_tested_and_judged(
     assert left_over(desk) == ""
 
 
+def test_people_whom_credentials_alone_name_are_told_of_a_stop(desk: Lab) -> None:
+    """Nothing in aftermath.env says that there is anybody to tell."""
+    desk.exec("rm", SETTINGS)
+    keys = (line.replace("=", ":", 1) for line in f"{MAIL}QT_ESS_EMAIL_TO=carol@x.example".split())
+    credential(desk, *(f"SetCredential={key}" for key in keys))
+    desk.exec(CONTROLLER, "activate")
+    desk.wait_until(
+        lambda: desk.exists(MAILS) and "trading is stopped" in desk.read(MAILS), 15, "an alert"
+    )
+    desk.exec(CONTROLLER, "deactivate", "--no-start", timeout=30)
+    desk.wait_until(lambda: desk.read(MAILS).count("Subject:") == 2, 15, "told of the release")
+
+
 @pytest.mark.both_systemds
 def test_a_credential_that_is_gone_is_a_delivery_that_does_not_start(desk: Lab) -> None:
     desk.exec("rm", "/root/to")
