@@ -11,15 +11,17 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from ess.aftermath import question, reply
-from ess.aftermath.question import Question
+from ess import regular
+from ess.aftermath import question, reply, settings
+from ess.aftermath.question import Question, Sight
+from ess.aftermath.settings import Settings
 from ess.errors import AftermathError, ManagerError
 from ess.manager import choose
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping
 
-    from ess.aftermath.question import Answer, Sight
+    from ess.aftermath.question import Answer
     from ess.manager import Manager
     from ess.paths import Paths
 
@@ -40,6 +42,8 @@ _PROPERTIES = (
     "ConditionResult",
     "ConditionTimestampMonotonic",
 )
+_DELIVERED = ("FragmentPath", "NeedDaemonReload", "DropInPaths", "ActiveState")
+_LARGEST = 65536
 _NOT_LOADED = {"not-found": "is not installed", "masked": "is masked"}
 _CREDENTIALS = "243"  # EXIT_CREDENTIALS of systemd.exec
 
@@ -50,8 +54,39 @@ class CannotRunError(AftermathError):
 
 def sight(paths: Paths) -> Sight:
     """Return which channels the delivery service has. Raises AftermathError."""
+    if _sees_nothing(paths):
+        return Sight()
     with contextlib.closing(ask(paths, Question())) as said:
         return next(said).sight
+
+
+def _sees_nothing(paths: Paths) -> bool:
+    """Tell whether it has none for sure, as on most hosts: then it is not started to say so.
+
+    Nothing is configured, and it runs as it was delivered, so that no key comes as a credential.
+    What is not so plain, it is asked. Raises AftermathError.
+    """
+    if settings.load(paths) != Settings() or not _has_systemd(paths):
+        return False
+    try:
+        seen = choose().show([paths.deliver_unit], _DELIVERED)[paths.deliver_unit]
+    except ManagerError as error:
+        raise AftermathError(f"the delivery cannot be asked: {error.what}") from error
+    installed = f"{paths.unit_dir}/{paths.deliver_unit}"
+    if seen.get("FragmentPath") != installed or seen.get("NeedDaemonReload") != "no":
+        return False
+    # What fails is to say why.
+    if seen.get("DropInPaths") or seen.get("ActiveState") not in ("inactive", "activating"):
+        return False
+    delivered = f"{paths.library}/deploy/systemd/{paths.deliver_unit}"
+    try:
+        return regular.read(installed, _LARGEST) == regular.read(delivered, _LARGEST)
+    except OSError:
+        return False
+
+
+def _has_systemd(paths: Paths) -> bool:
+    return os.path.isdir(f"{paths.root}/run/systemd/system")
 
 
 def ask(paths: Paths, asked: Question) -> Generator[Answer]:
@@ -59,7 +94,7 @@ def ask(paths: Paths, asked: Question) -> Generator[Answer]:
 
     Raises CannotRunError; AftermathError when there is no (complete) answer.
     """
-    if not os.path.isdir(f"{paths.root}/run/systemd/system"):
+    if not _has_systemd(paths):
         yield from reply.answers(paths, asked)
         return
     service = _Service(paths)

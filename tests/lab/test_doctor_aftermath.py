@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from tests.lab.conftest import BootLab
     from tests.lab.lab import Lab
 
+DELIVERY = "quantum-ess-deliver.service"
 SETTINGS = "/etc/quantum-ess/aftermath.env"
+KEY = "SetCredential=QT_ESS_ALERT_URLS:json://127.0.0.1:9"
 PACKAGES = "/opt/quantum-ess/venv/lib/python3*/site-packages"
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--")
 # The mailbox of a lab takes mail on this port, once it runs.
@@ -110,6 +112,41 @@ def test_events_that_wait_are_found(desk: Lab) -> None:
     desk.sh(f"rm {log}; mv /root/log {log}")
     mend(desk, found["spool-waiting"])
     assert findings(desk) == {}
+
+
+def test_who_has_no_channel_is_not_asked_for_it(desk: Lab) -> None:
+    """A start of the delivery costs more than the rest of the doctor; in doubt it is asked."""
+    unit, drop_in = f"/etc/systemd/system/{DELIVERY}", f"/etc/systemd/system/{DELIVERY}.d"
+    desk.exec("rm", SETTINGS)
+    desk.wait_until(lambda: desk.state(DELIVERY) == "inactive", what="nothing is told")
+
+    def look() -> dict[str, Any]:
+        # Without its "armed": who edits a unit of ours disarms.
+        done = desk.exec("ess", "doctor", "--json", check=False, timeout=30)
+        answer: dict[str, Any] = json.loads(done.stdout)
+        return answer
+
+    def asked() -> bool:
+        before = desk.show(DELIVERY, "ExecMainStartTimestampMonotonic")
+        look()
+        return desk.show(DELIVERY, "ExecMainStartTimestampMonotonic") != before
+
+    assert not asked()
+    desk.write(f"{drop_in}/x.conf", f"[Service]\n{KEY}\n")
+    assert asked(), "systemd has not read it yet"
+    desk.systemctl("daemon-reload")
+    assert list(look()["channels"]) == ["url-1"]
+    desk.exec("rm", "-r", drop_in)
+    assert list(look()["channels"]) == ["url-1"], "systemd still has it"
+    desk.systemctl("daemon-reload")
+    assert not asked()
+    desk.exec("sed", "-i", f"s|^Nice=|{KEY}\\n&|", unit)
+    desk.systemctl("daemon-reload")
+    assert list(look()["channels"]) == ["url-1"]
+    desk.exec("ln", "-sf", "/dev/null", unit)
+    desk.systemctl("daemon-reload")
+    broken = [one for one in look()["findings"] if one["code"] == "delivery-broken"]
+    assert [one["message"] for one in broken] == ["is masked"]
 
 
 def test_a_host_where_systemd_hangs_is_looked_at_all_the_same(desk: Lab) -> None:
