@@ -53,7 +53,7 @@ snapshot_take() {
 # latch lasted: a list without a latch is what a release leaves that was cut short.
 snapshot_write() {
     local left=("$RUNNING_FILE".*)
-    ((${#left[@]} == 0)) || rm -f -- "${left[@]}"
+    [[ ! -e ${left[0]} ]] || rm -f -- "${left[@]}"
     printf '%s' "$1" >"$RUNNING_FILE.$BASHPID" && sync -- "$RUNNING_FILE.$BASHPID" && latch_is_set &&
         ln -T -- "$RUNNING_FILE.$BASHPID" "$RUNNING_FILE"
     rm -f -- "$RUNNING_FILE.$BASHPID"
