@@ -11,7 +11,7 @@ import pytest
 from tests.checks.runbook import Block, blocks, sections
 from tests.lab.asking import by
 from tests.lab.host import LabError
-from tests.lab.rig import remove_by_hand
+from tests.lab.rig import DRILL, remove_by_hand
 from tests.lab.stack import TRADING_UNITS, put_monitor_stack, put_trading_stack
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ def furnish(lab: Lab) -> None:
     lab.sh("hostname >>/etc/hosts; sed -i '$s/^/127.0.0.1 /' /etc/hosts")
     lab.sh("echo QT_ESS_SETTLE=0 >/etc/quantum-ess/ess.env")
     lab.exec(*CONFIGURE.split(), check=False, timeout=30)
-    if findings(lab):
-        lab.exec("ess", "drill", timeout=120)
+    lab.sh(f"printf 'epoch=%s\\nmode=canary\\nresult=PASS\\n' $(date +%s) >{DRILL}")
+    assert findings(lab) == set()
 
 
 @pytest.fixture
