@@ -234,7 +234,7 @@ CASES: dict[str, tuple[Facts, str]] = {
     "kernel as slow as ever": (
         with_part(
             "settings",
-            current=(patient := replace(CONFIG, rcu_expedited=True)),
+            current=(patient := CONFIG._replace(rcu_expedited=True)),
             installed=patient,
         ),
         "rcu-not-expedited",
