@@ -38,11 +38,24 @@ config_value() {
     [[ $raw != *[\"\'\\\$\`]* && $raw != *[!\ -~]* ]]
 }
 
+# config_read_lines FILE LINE...: all of them, in order.
+config_read_lines() {
+    # Byte by byte: what another encoding calls a letter or a space is none here. Changing it takes longer than a line.
+    local file=$1 number=0 line LC_ALL=C
+    shift
+    for line in "$@"; do
+        number=$((number + 1))
+        config_read_line "$file" "$number" "$line" || return 1
+    done
+}
+
+# config_read_line FILE NUMBER LINE. Needs LC_ALL=C.
 config_read_line() {
     local file=$1 number=$2 line=$3 key
     # systemd before 254 takes the line after such a comment for a part of the comment.
     [[ $line != *\\ ]] || { config_fail "$file:$number" 'backslash at the end of the line' || return 1; }
-    [[ -z $line || $line == '#'* || $line =~ ^[\ $'\t']*([#\;].*)?$ ]] && return 0
+    [[ -n $line && $line != '#'* ]] || return 0
+    [[ $line =~ ^[\ $'\t']*([#\;].*)?$ ]] && return 0
     [[ $line =~ ^([A-Z_][A-Z0-9_]*)=([^ ].*)?$ ]] ||
         { config_fail "$file:$number" 'not KEY=VALUE (no spaces around "=")' || return 1; }
     key=${BASH_REMATCH[1]}
@@ -142,18 +155,14 @@ config_check_order() {
 # config_load FILE: read and check all of it into CONFIG, TRADING, MONITORS, START_ORDER. False with
 # CONFIG_ERROR="file:line: what" when any of it is wrong; a missing file means every default.
 config_load() {
-    # Byte by byte: what another encoding calls a letter or a space is none here.
-    local file=$1 line number=0 key lines=() LC_ALL=C
+    local file=$1 key lines=()
     CONFIG=() CONFIG_LINE=() TRADING=() MONITORS=() START_ORDER=() CONFIG_ERROR=
     for key in "${!CONFIG_DEFAULTS[@]}"; do CONFIG[$key]=${CONFIG_DEFAULTS[$key]}; done
     if [[ -e $file ]]; then
         [[ -f $file && -r $file ]] || { config_fail "$file" 'cannot be read as a file' || return 1; }
         config_refuse_odd "$file" || return 1
         mapfile -t lines <"$file"
-        for line in "${lines[@]}"; do
-            number=$((number + 1))
-            config_read_line "$file" "$number" "$line" || return 1
-        done
+        config_read_lines "$file" "${lines[@]}" || return 1
     fi
     config_check "$file"
 }
@@ -234,6 +243,11 @@ config_same() {
     IFS= read -r -d '' -n "$CONFIG_LARGEST" one <"$1" && return 1
     IFS= read -r -d '' -n "$CONFIG_LARGEST" other <"$2" && return 1
     [[ $one == "$other" ]]
+}
+
+# config_once: as config_for_trip, unless this run has done that.
+config_once() {
+    ((${#TRADING[@]})) || config_for_trip
 }
 
 # config_for_trip: into TRADING a set that is never empty, whatever state the configuration is in:

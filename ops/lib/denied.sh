@@ -9,7 +9,7 @@ DENIED_EVERY=600000000 # us between two events of one unit, however often somebo
 denied_tell() {
     local unit at new=()
     [[ $ESS_SCOPE == main ]] || return 0
-    config_for_trip
+    config_once
     sd_show 'AssertResult AssertTimestampMonotonic' "${TRADING[@]}" || return 0
     denied_read
     for unit in "${UNITS_SEEN[@]}"; do

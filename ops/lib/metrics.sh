@@ -30,7 +30,7 @@ metrics_end() {
 metrics_round() {
     LATCH_STATE=clear
     ! latch_is_set || LATCH_STATE=latched
-    config_for_trip
+    config_once
     FINDINGS=('the part of the script that judges is damaged; mend: run install.sh again')
     [[ $TELLERS != *' arming '* ]] || arming_judge
     metrics_put "${CONFIG[QT_ESS_METRICS_DIR]:-}"
