@@ -50,6 +50,8 @@ load() {
         activate) rest=(activate ask) ;;
         request) rest=(request asked) ;;
         sentry) rest=(sentry) ;;
+        status | doctor) rest=(status) ;;
+        deactivate) rest=(activate unlatch release restart request) ;;
     esac
     # The installed one is no link, and two processes less are some ms less.
     if [[ $here == /* && ! -L $here ]]; then here=${here%/*}; else here=$(dirname -- "$(readlink -f -- "$here")"); fi

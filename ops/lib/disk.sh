@@ -1,27 +1,28 @@
 # shellcheck shell=bash
 # A disk that hangs: who so much as looks at a name on it sleeps where no signal wakes him. A stop must not.
 
-DISK_PATIENCE=500 # ms
+DISK_PATIENCE=0.5 # s
 DISK_ASKER=
 DISK_HUNG=/run/quantum-ess/disk-hung
 
 # disk_answers: true when the disk with STATE_DIR does. Otherwise a child hangs there in our place, and what
 # belongs on that disk is kept under /run until it answers again.
 disk_answers() {
-    local tries=0
+    local fd _ late=''
     if [[ -n $DISK_ASKER ]]; then
         disk_back
         return
     fi
-    { [[ -e $VAR_FLAG ]]; } </dev/null >/dev/null 2>&1 &
+    # It says nothing: what is read ends when the child does, or its time.
+    exec {fd}< <(exec </dev/null 2>/dev/null && [[ -e $VAR_FLAG ]])
     DISK_ASKER=$!
-    while kill -0 "$DISK_ASKER" 2>/dev/null; do
-        if ((tries++ >= DISK_PATIENCE / 2)); then
-            disk_do_without
-            return 1
-        fi
-        pause 2
-    done
+    read -r -t "$DISK_PATIENCE" -u "$fd" _
+    (($? <= 128)) || late=1
+    exec {fd}<&-
+    if [[ -n $late ]] && kill -0 "$DISK_ASKER" 2>/dev/null; then
+        disk_do_without
+        return 1
+    fi
     DISK_ASKER=
 }
 

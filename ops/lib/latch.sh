@@ -18,22 +18,22 @@ latch_is_set() {
     [[ $LATCH_STATE != clear ]]
 }
 
-# latch_probe FLAG: into PROBE: present, absent or unknown. lstat decides, and only "no such file"
-# means absent.
+# latch_probe FLAG: into PROBE: present, absent or unknown, from what stat said in ANSWERED. lstat decides, and only
+# "no such file" means absent.
 latch_probe() {
-    local answer
-    PROBE=present
-    latch_there "$1" && return 0
-    answer=$(LC_ALL=C timeout 2 stat -c %i -- "$1" 2>&1) && return 0
-    case $answer in
-        *'No such file'* | *'Not a directory'*) PROBE=absent ;;
-        *) PROBE=unknown ;;
+    PROBE=unknown
+    case $'\n'$ANSWERED in
+        *$'\n'"$1"$'\n'*) PROBE=present ;;
+        *"'$1': No such file"* | *"'$1': Not a directory"*) PROBE=absent ;;
     esac
 }
 
 # latch_state: into LATCH_STATE: clear, latched or unknown. Unknown is to be treated as latched.
 latch_state() {
     local run
+    LATCH_STATE=latched
+    ! latch_there "$RUN_FLAG" && ! latch_there "$VAR_FLAG" || return 0
+    ANSWER_ERRORS=/dev/stdout answer_within 2 stat -c %n -- "$RUN_FLAG" "$VAR_FLAG"
     latch_probe "$RUN_FLAG"
     run=$PROBE
     latch_probe "$VAR_FLAG"
@@ -187,7 +187,8 @@ latch_age() {
 # latch_asked: into LATCH_ASKED when somebody last asked for the stop. It changes with every activation, also
 # while the latch is set, and with every touch.
 latch_asked() {
-    LATCH_ASKED=$(timeout 1 stat -c %.9Y -- "$RUN_DIR" "$RUN_FLAG" 2>/dev/null)
+    answer_within 1 stat -c %.9Y -- "$RUN_DIR" "$RUN_FLAG"
+    LATCH_ASKED=$ANSWERED
 }
 
 # latch_read: into LATCH (an associative array) the KEY=VALUE lines of the flag, cleaned. Whoever can

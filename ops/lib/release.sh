@@ -38,7 +38,7 @@ release() {
 
 release_lock() {
     local holder
-    mkdir -p -- "$RUNTIME_DIR" 2>/dev/null
+    [[ -d $RUNTIME_DIR ]] || mkdir -p -- "$RUNTIME_DIR" 2>/dev/null
     if ! { exec {RELEASE_FD}>>"$RELEASE_LOCK"; } 2>/dev/null; then
         complain "release refused: cannot write $RELEASE_LOCK" 'Is /run full? Make room, then deactivate again.'
         return 1

@@ -62,9 +62,12 @@ restart_forget_cuts() {
 # `failed` on a unit that ran until our SIGKILL says nothing about the unit.
 restart_forget_kills() {
     local unit
+    local -a ran=()
     while read -r unit; do
-        [[ $unit != *.* ]] || sd reset-failed -- "$unit"
+        [[ $unit != *.* ]] || ran+=("$unit")
     done 2>/dev/null <"$RUNNING_FILE"
+    # Of one that systemd does not know it complains, and goes on to the next.
+    ((${#ran[@]} == 0)) || sd reset-failed -- "${ran[@]}"
 }
 
 # restart_one UNIT: start it, wait for it to come up, and see it settle.

@@ -105,7 +105,7 @@ sentry_requests() {
 }
 
 sentry_enforcer_runs() {
-    sd_show 'ActiveState' "$UNIT_PREFIX-trigger.service"
+    sd_active "$UNIT_PREFIX-trigger.service"
     [[ ${UNIT_PROP["$UNIT_PREFIX-trigger.service.ActiveState"]:-} == @(active|activating) ]]
 }
 
@@ -153,7 +153,7 @@ sentry_mend_watches() {
     local unit failed=0
     local -a watches=("$UNIT_PREFIX.path" "$UNIT_PREFIX-halt.path" "$UNIT_PREFIX-disk.path"
         "$UNIT_PREFIX-request.path" "$UNIT_PREFIX-request-names.path")
-    sd_show 'ActiveState' "${watches[@]}" || return 1
+    sd_active "${watches[@]}" || return 1
     for unit in "${watches[@]}"; do
         [[ ${UNIT_PROP["$unit.ActiveState"]:-} == active ]] || sentry_mend_watch "$unit" || failed=1
     done

@@ -1,6 +1,11 @@
 # shellcheck shell=bash
 # status, measured: the flags, the control groups, and what systemd itself says about being armed.
 
+# What is asked of systemd: see status_check_watch and watching_line, status_judge_trading, and strays_find.
+STATUS_OF_WATCHER='ActiveState SubState LoadState UnitFileState InactiveExitTimestampMonotonic'
+STATUS_OF_GATES='DropInPaths RuntimeDirectory NeedDaemonReload InvocationID'
+STATUS_OF_TRADING='ExecStart MainPID ControlPID'
+
 # status QUIET: 0 clear and armed, or latched and contained; 4 not contained; 5 disarmed; with QUIET
 # 7 instead of 0 when latched.
 status() {
@@ -15,7 +20,8 @@ status() {
         [[ -n $1 ]] || status_show_clear
     else
         status_contained || code=$EXIT_NOT_CONTAINED
-        strays_find
+        status_ask "$STATUS_OF_TRADING"
+        strays_find "$STATUS_ASKED"
         ((${#STRAYS[@]} == 0)) || code=$EXIT_NOT_CONTAINED
         [[ -n $1 ]] || status_show_latched
         [[ -z $1 || $code != 0 ]] || code=$EXIT_LATCHED
@@ -58,7 +64,7 @@ status_show_latched() {
 
 # status_show_watcher: only where it is switched on, and not well.
 status_show_watcher() {
-    watching_line
+    watching_line "$STATUS_ASKED"
     [[ -z $WATCHING ]] || say_words "${WATCHING_TONE}Watcher: " '         ' "$WATCHING$PLAIN"
 }
 
@@ -114,15 +120,30 @@ status_findings() {
     if status_ask_units; then
         status_check_watch
         status_check_halt
+        status_judge_trading
     else
-        FINDINGS+=('systemd does not answer: nothing is known about the watch')
+        FINDINGS+=('systemd does not answer: nothing is known about the watch'
+            'systemd does not answer: nothing is known about the gates')
     fi
-    status_check_trading
 }
 
-# status_ask_units: what status_check_watch and status_check_halt judge.
+# status_ask PROPERTIES [OUR-UNIT...]: as sd_show, in one question about the trading units, the watcher and these of our
+# own; into UNITS_SEEN the trading units alone, into STATUS_ASKED answered or deaf.
+status_ask() {
+    local unit properties="$1 $STATUS_OF_WATCHER"
+    local -a ours=("${@:2}" ${WATCH_UNIT:+"$WATCH_UNIT"}) seen=()
+    STATUS_ASKED=deaf
+    sd_show "$properties" "${TRADING[@]}" "${ours[@]}" || return 1
+    STATUS_ASKED=answered
+    for unit in "${UNITS_SEEN[@]}"; do
+        name_in "$unit" "${ours[@]}" || seen+=("$unit")
+    done
+    UNITS_SEEN=("${seen[@]}")
+}
+
+# status_ask_units: what status_check_watch, status_check_halt and status_judge_trading judge.
 status_ask_units() {
-    sd_show 'ActiveState SubState LoadState UnitFileState Conflicts' "$UNIT_PREFIX.path" "$UNIT_PREFIX-halt.path" \
+    status_ask "Conflicts $STATUS_OF_GATES $STATUS_OF_TRADING" "$UNIT_PREFIX.path" "$UNIT_PREFIX-halt.path" \
         "$UNIT_PREFIX-disk.path" "$UNIT_PREFIX-request.path" "$UNIT_PREFIX-request-names.path" \
         "$UNIT_PREFIX-trigger.service" "$UNIT_PREFIX-request.service" "$UNIT_PREFIX-halt.target" "$UNIT_PREFIX-sentry.timer"
 }
@@ -152,11 +173,16 @@ status_check_halt() {
     done
 }
 
-# status_check_trading: every trading unit is known and carries the gate as the file that systemd loaded.
+# status_check_trading: as status_judge_trading, and asks.
 status_check_trading() {
-    local unit
-    sd_show 'LoadState DropInPaths RuntimeDirectory NeedDaemonReload MainPID ControlPID InvocationID' "${TRADING[@]}" ||
+    status_ask "$STATUS_OF_GATES $STATUS_OF_TRADING" ||
         { FINDINGS+=('systemd does not answer: nothing is known about the gates') && return 0; }
+    status_judge_trading
+}
+
+# status_judge_trading: every trading unit is known and carries the gate as the file that systemd loaded.
+status_judge_trading() {
+    local unit
     for unit in "${TRADING[@]}"; do
         name_is_pattern "$unit" || name_in "$unit" "${UNITS_SEEN[@]}" || FINDINGS+=("$unit: systemd says nothing about it")
     done
@@ -176,19 +202,19 @@ status_check_trading() {
 
 # status_check_escaped: nothing of a trading unit runs where the stop has to hunt for it. Reads UNIT_PROP of them.
 status_check_escaped() {
-    local pid start unit
+    local line
     escaped_find
-    while read -r pid start unit; do
-        [[ -z $pid ]] ||
-            FINDINGS+=("a process of $unit left its control group: pid $pid; mend: start it with User=, not su or systemd-run")
-    done < <(printf '%s' "$ESCAPED_LIST")
+    answer_lines "$ESCAPED_LIST"
+    for line in "${ANSWER_LINES[@]}"; do
+        FINDINGS+=("a process of ${line##* } left its control group: pid ${line%% *}; mend: start it with User=, not su or systemd-run")
+    done
 }
 
 # status_check_strays: no program of a trading unit runs where no stop comes. Not a part of status_findings: the sentry
 # judges every minute, and a process that does not tell what it runs would keep it from ending.
 status_check_strays() {
     local stray pid rest
-    strays_find || [[ $STRAYS_WHY == systemd ]] ||
+    strays_find "$STATUS_ASKED" || [[ $STRAYS_WHY == systemd ]] ||
         FINDINGS+=("$STRAYS_WHY: it is not known whether trading runs outside its units; mend: look again as root")
     for stray in "${STRAYS[@]:0:5}"; do
         pid=${stray%% *} rest=${stray#* }
@@ -212,27 +238,30 @@ status_check_gate() {
 
 # Any edited file of ours, gates included, is not what was drilled.
 status_check_files() {
-    local file
+    local line
     if [[ ! -r $ESS_MANIFEST ]]; then
         FINDINGS+=("$ESS_MANIFEST is missing; mend: run install.sh again")
         return 0
     fi
-    while IFS= read -r file; do
-        FINDINGS+=("${file%%:*} is missing or was edited; mend: run install.sh again")
-    done < <(LC_ALL=C timeout 5 sha256sum --quiet -c "$ESS_MANIFEST" 2>/dev/null | grep -E ': FAILED')
+    answer_within 5 sha256sum --quiet -c "$ESS_MANIFEST"
+    (($? <= 1)) || FINDINGS+=('the installed files could not be read in time; mend: look at the disk, then look again')
+    answer_lines "$ANSWERED"
+    for line in "${ANSWER_LINES[@]}"; do
+        [[ $line != *': FAILED'* ]] || FINDINGS+=("${line%%:*} is missing or was edited; mend: run install.sh again")
+    done
     [[ ! -e $ESS_CONF ]] || config_same "$ESS_CONF" "$ESS_INSTALLED" ||
         FINDINGS+=("$ESS_CONF changed since the last install; mend: run install.sh again")
 }
 
 status_check_dirs() {
-    local dir seen
-    seen=$(stat -c '%u:%g %a %F %n' -- "$RUN_DIR" "$STATE_DIR" "$RUNTIME_DIR" 2>/dev/null)
+    local dir
+    answer_within 2 stat -c '%u:%g %a %F %n %U:%G' -- "$RUN_DIR" "$STATE_DIR" "$RUNTIME_DIR" "$REQUEST_DIR"
+    ANSWERED=$'\n'$ANSWERED
     for dir in "$RUN_DIR" "$STATE_DIR" "$RUNTIME_DIR"; do
-        [[ $'\n'$seen$'\n' == *$'\n'"0:0 755 directory $dir"$'\n'* ]] ||
+        [[ $ANSWERED == *$'\n'"0:0 755 directory $dir "* ]] ||
             FINDINGS+=("$dir is not a directory of root:root, mode 0755; mend: systemd-tmpfiles --create")
     done
-    seen=$(stat -c '%U:%G %a %F' -- "$REQUEST_DIR" 2>/dev/null)
-    [[ $seen == "root:$REQUEST_GROUP 1730 directory" ]] ||
+    [[ $ANSWERED == *$'\n0:'+([0-9])" 1730 directory $REQUEST_DIR root:$REQUEST_GROUP"$'\n'* ]] ||
         FINDINGS+=("$REQUEST_DIR is not a directory of root:$REQUEST_GROUP, mode 1730; mend: systemd-tmpfiles --create")
 }
 

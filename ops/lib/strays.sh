@@ -9,14 +9,19 @@ STRAYS_WORDS=1000   # of a command line that are looked at
 STRAYS_ANCESTORS=64 # a chain of parents that is followed
 STRAYS_INTERPRETER='^(python|pypy|perl|ruby|node|nodejs|java|php|lua|bash|dash|zsh|ksh|sh)[0-9.]*$'
 
-# strays_find: into STRAYS "pid unit cgroup" of each, into STRAYS_PIDS the first ten pids, into STRAYS_DARK the pids of
+# strays_find [ASKED]: into STRAYS "pid unit cgroup" of each, into STRAYS_PIDS the first ten pids, into STRAYS_DARK the pids of
 # those that did not tell what they run. False when it is not known, and into STRAYS_WHY systemd or /proc, who does not
-# tell. Takes STRAYS_LIMIT and STRAYS_PATIENCE at most.
+# tell. Takes STRAYS_LIMIT and STRAYS_PATIENCE at most. What systemd says of the units is asked for here, unless it was
+# just asked: then ASKED is answered or deaf, and UNIT_PROP and UNITS_SEEN are as here.
 strays_find() {
     local -a pids
     STRAYS=() STRAYS_DARK=() STRAYS_PIDS=''
     STRAYS_WHY=systemd
-    sd_show 'ExecStart MainPID ControlPID' "${TRADING[@]}" || return 1
+    case ${1:-} in
+        answered) ;;
+        deaf) return 1 ;;
+        *) sd_show 'ExecStart MainPID ControlPID' "${TRADING[@]}" || return 1 ;;
+    esac
     STRAYS_WHY=/proc
     [[ -e /proc/1/status ]] || return 1
     strays_programs

@@ -2,47 +2,66 @@
 # Every word to PID 1, bounded: it may be deaf, and then systemctl hangs.
 
 SYSTEMD_TIMEOUT=1 # s
+SYSTEMD_FEW=5     # units of which it takes less to read the answer byte by byte than one process more
 
 sd() {
     timeout -k 0.2 "$SYSTEMD_TIMEOUT" systemctl --no-ask-password "$@" </dev/null 2>/dev/null
 }
 
-# sd_answer ARGUMENT...: as sd, and into SD_ANSWER what it says. In one process less than $(sd ...).
-sd_answer() {
-    SD_ANSWER=$(exec timeout -k 0.2 "$SYSTEMD_TIMEOUT" systemctl --no-ask-password "$@" </dev/null 2>/dev/null)
-}
-
-# sd_lines: into SD_LINES the lines of SD_ANSWER, an empty one as a space. Not through a pipe: that takes a process, and
-# bash reads byte by byte from it.
-sd_lines() {
-    local LC_ALL=C IFS=$'\n'
-    set -f
-    # shellcheck disable=SC2206 # split into lines on purpose, globbing is off
-    SD_LINES=(${SD_ANSWER//$'\n\n'/$'\n \n'})
-    set +f
+# sd_ask VERB...: print the answer, bounded as sd is. For $(...) alone: the shell that was forked for it becomes the
+# program.
+sd_ask() {
+    exec timeout -k 0.2 "$SYSTEMD_TIMEOUT" systemctl --no-ask-password "$@" </dev/null 2>/dev/null
 }
 
 # sd_show "PROPERTY PROPERTY..." UNIT...: fills UNIT_PROP[unit.property] and UNITS_SEEN. False when
 # systemd did not answer, and then everything is unknown.
 sd_show() {
-    local properties=$1 line key id=''
+    local properties=$1 line id='' answer
     local -a flags=(-p Id)
     shift
     declare -gA UNIT_PROP=()
     UNITS_SEEN=()
     (($#)) || return 0
     for line in $properties; do flags+=(-p "$line"); done
-    sd_answer show "${flags[@]}" -- "$@" || return 1
-    sd_lines
+    if (($# <= SYSTEMD_FEW)); then
+        answer_within "$SYSTEMD_TIMEOUT" systemctl --no-ask-password show "${flags[@]}" -- "$@" || return 1
+        answer=$ANSWERED
+    else
+        answer=$(sd_ask show "${flags[@]}" -- "$@") || return 1
+    fi
+    sd_show_read
+}
+
+# sd_show_read: take answer apart, into UNIT_PROP and UNITS_SEEN.
+sd_show_read() {
+    local key LC_ALL=C
     local -A block=()
-    for line in "${SD_LINES[@]}" ' '; do
-        if [[ $line == ' ' ]]; then
+    # Empty lines, which stand between two units, would be lost.
+    answer_lines "${answer//$'\n\n'/$'\n-\n'}"$'\n-'
+    for line in "${ANSWER_LINES[@]}"; do
+        if [[ $line == - ]]; then
             sd_show_keep
             continue
         fi
         key=${line%%=*}
         # One line for each ExecStart=.
         block[$key]+=${block[$key]:+ }${line#*=}
+    done
+}
+
+# sd_active UNIT...: as sd_show ActiveState, of units under their own names, for a fraction of what that costs us and
+# PID 1.
+sd_active() {
+    local unit at=0
+    declare -gA UNIT_PROP=()
+    answer_within "$SYSTEMD_TIMEOUT" systemctl --no-ask-password is-active -- "$@"
+    answer_lines "$ANSWERED"
+    # A complaint is a line more, no answer is fewer.
+    ((${#ANSWER_LINES[@]} == $#)) || return 1
+    for unit in "$@"; do
+        [[ ${ANSWER_LINES[at]} != *' '* ]] || return 1
+        UNIT_PROP["$unit.ActiveState"]=${ANSWER_LINES[at++]}
     done
 }
 
@@ -58,30 +77,31 @@ sd_show_keep() {
 # sd_jobs TYPE UNIT...: into JOBS "id unit" of the queued jobs of these units whose type matches the glob
 # TYPE; false when unknown.
 sd_jobs() {
-    local wanted=$1 id unit type state
+    local wanted=$1 answer line of='^ *([0-9]+) +([^ ]+) +([^ ]+)'
     shift
     JOBS=()
-    sd_answer list-jobs --no-legend --plain --full || return 1
-    [[ -n $SD_ANSWER ]] || return 0
-    while read -r id unit type state; do
+    answer=$(sd_ask list-jobs --no-legend --plain --full) || return 1
+    answer_lines "$answer"
+    for line in "${ANSWER_LINES[@]}"; do
         # shellcheck disable=SC2053 # the right side is a glob on purpose
-        [[ $type == $wanted ]] || continue
-        name_in "$unit" "$@" && JOBS+=("$id $unit")
-    done < <(printf '%s\n' "$SD_ANSWER")
+        [[ $line =~ $of && ${BASH_REMATCH[3]} == $wanted ]] || continue
+        name_in "${BASH_REMATCH[2]}" "$@" && JOBS+=("${BASH_REMATCH[1]} ${BASH_REMATCH[2]}")
+    done
     return 0
 }
 
 # sd_coming UNIT...: into COMING those that may have a process in a moment, though they have none now: queued
 # to start, waiting for their restart, or between ExecStop= and ExecStopPost=. False when unknown.
 sd_coming() {
-    local unit rest
+    local answer line
     COMING=()
     sd_jobs '*start*' "$@" || return 1
     COMING=("${JOBS[@]#* }")
-    sd_answer list-units --all --no-legend --plain --full --state=activating,deactivating -- "$@" || return 1
-    [[ -n $SD_ANSWER ]] || return 0
-    while read -r unit rest; do
-        [[ -z $unit ]] || name_in "$unit" "${COMING[@]}" || COMING+=("$unit")
-    done < <(printf '%s\n' "$SD_ANSWER")
+    answer=$(sd_ask list-units --all --no-legend --plain --full --state=activating,deactivating -- "$@") || return 1
+    answer_lines "$answer"
+    for line in "${ANSWER_LINES[@]}"; do
+        [[ $line =~ ^\ *([^ ]+) ]] || continue
+        name_in "${BASH_REMATCH[1]}" "${COMING[@]}" || COMING+=("${BASH_REMATCH[1]}")
+    done
     return 0
 }

@@ -10,13 +10,13 @@ terminal_setup() {
 # operator_name: into OPERATOR, the person behind this root shell. /etc/passwd first: a stop waits for this, and a
 # directory server may not answer.
 operator_name() {
-    local uid name _ of
+    local uid name known _
     OPERATOR=${SUDO_USER:-}
     [[ -z $OPERATOR ]] || return 0
     read -r uid 2>/dev/null </proc/self/loginuid
     [[ $uid =~ ^[0-9]+$ && $uid != 4294967295 ]] || uid=$UID
-    while IFS=: read -r name _ of _; do
-        [[ $of != "$uid" ]] || { OPERATOR=$name && return 0; }
+    while IFS=: read -r name _ known _; do
+        [[ $known != "$uid" || -z $name ]] || { OPERATOR=$name && return 0; }
     done 2>/dev/null </etc/passwd
     OPERATOR=$(timeout 1 id -un -- "$uid" 2>/dev/null) || OPERATOR=uid-$uid
 }

@@ -6,12 +6,13 @@ WATCHING_STARTS=15 # s that a start may take
 WATCHING_OLD=30    # s; three of the longest interval, whatever interval the file claims
 WATCHING_DEAF='automatic triggers do not work'
 
-# watching_line: into WATCHING, empty when there is nothing to say, and into WATCHING_TONE a colour.
+# watching_line [ASKED]: into WATCHING, empty when there is nothing to say, and into WATCHING_TONE a colour. With ASKED
+# systemd was just asked what is asked here; where it did not answer, UNIT_PROP is empty.
 watching_line() {
     local wanted hidden active stood trouble
     WATCHING='' WATCHING_TONE=$RED
     [[ $ESS_SCOPE == main ]] || return 0
-    sd_show 'LoadState ActiveState SubState UnitFileState InactiveExitTimestampMonotonic' "$WATCH_UNIT"
+    [[ -n ${1:-} ]] || sd_show 'LoadState ActiveState SubState UnitFileState InactiveExitTimestampMonotonic' "$WATCH_UNIT"
     active=${UNIT_PROP["$WATCH_UNIT.ActiveState"]:-}
     watching_wanted
     [[ $wanted != no ]] || return 0
@@ -88,7 +89,8 @@ watching_stood() {
     local form='^\{"boot": "([0-9a-f-]{36})", "boottime": ([0-9]{1,12})\.?[0-9]*, "interval": ([0-9]{1,3})\.?[0-9]*,'
     stood=none trouble='' WATCHING_DRY=false
     [[ -z ${DISK_ASKER:-} ]] || { trouble='its disk does not answer' && return 0; }
-    { text=$(exec timeout -k 0.2 0.5 head -c 1000 -- "$dir/standing.json"); } 2>/dev/null
+    answer_within 0.5 head -c 1000 -- "$dir/standing.json"
+    text=$ANSWERED
     read -r boot </proc/sys/kernel/random/boot_id
     if [[ $text =~ $form && ${BASH_REMATCH[1]} == "$boot" ]]; then
         clock_ms
