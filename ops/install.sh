@@ -2,8 +2,7 @@
 # Install, configure, upgrade or remove quantum-ess. What stops trading (units and bash) goes first and
 # works when the Python part, which may need a network, does not.
 set -uo pipefail
-# lastpipe: what render_put notes in RENDERED must survive the pipe it stands at the end of.
-shopt -s nullglob lastpipe
+shopt -s nullglob
 umask 022
 LC_ALL=C.UTF-8
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -13,12 +12,11 @@ DOC_DIR=/usr/local/share/doc/quantum-ess
 WATCH=(quantum-ess.path quantum-ess-halt.path quantum-ess-disk.path quantum-ess-request.path
     quantum-ess-request-names.path quantum-ess-sentry.timer quantum-ess-drill.timer quantum-ess-aftermath.path quantum-ess-deliver.path)
 DESTDIR=${DESTDIR:-}
-RENDERED=()
 
 load() {
-    local here part
-    here=$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")
-    for part in paths exits say names clock config latch terminal render kernel stale watch; do
+    local here=${BASH_SOURCE[0]} part
+    if [[ $here == */* && ! -L $here ]]; then here=$(cd -P -- "${here%/*}" && pwd); else here=$(dirname -- "$(readlink -f -- "$here")"); fi
+    for part in paths exits say names clock config latch terminal render kernel manifest stale watch; do
         # shellcheck source=/dev/null
         . "$here/lib/$part.sh" || exit 2
     done
@@ -76,12 +74,16 @@ check_configuration() {
 
 # check_names: the kernel knows a unit by its own name only; a stop that looks for an alias finds nothing.
 check_names() {
-    local unit id
+    local unit id at
+    local -a named=() ids
     [[ -z $DESTDIR ]] || return 0
-    for unit in "${TRADING[@]}"; do
-        name_is_pattern "$unit" && continue
-        id=$(timeout 5 systemctl show -P Id -- "$unit") || continue
-        [[ $id == "$unit" ]] && continue
+    for unit in "${TRADING[@]}"; do name_is_pattern "$unit" || named+=("$unit"); done
+    ((${#named[@]})) || return 0
+    # In the order they were asked for, a blank line between two.
+    mapfile -t ids < <(exec timeout 5 systemctl show -P Id -- "${named[@]}")
+    for at in "${!named[@]}"; do
+        unit=${named[at]} id=${ids[2 * at]:-}
+        [[ -n $id && $id != "$unit" ]] || continue
         config_where "$ESS_CONF" QT_ESS_TRADING_UNITS
         fail "configuration refused: $WHERE: $unit is another name of $id" "Nothing was changed. Write $id there and run this again."
     done
@@ -107,65 +109,41 @@ check_host() {
 }
 
 copy_files() {
-    local file
+    local file mode line
     while IFS= read -r file; do
-        render_put "$ESS_LIB/$file" "$(file_mode "$file")" <"$ESS_ROOT/$file" || return 1
+        mode=0644
+        [[ ! -x $ESS_ROOT/$file ]] || mode=0755
+        render_copy "$ESS_LIB/$file" "$mode" "$ESS_ROOT/$file" || return 1
     done < <(cd -- "$ESS_ROOT" && find ops deploy scripts/proof_ess.sh scripts/proof -type f 2>/dev/null)
     # Sources without the Python part tell no version.
     if [[ -r $ESS_ROOT/ess/__init__.py ]]; then
-        sed -n 's/^__version__ = "\(.*\)"$/\1/p' "$ESS_ROOT/ess/__init__.py" | render_put "$ESS_LIB/version" 0644 || return 1
+        while IFS= read -r line; do
+            [[ ! $line =~ ^__version__\ =\ \"(.*)\"$ ]] || render_put "$ESS_LIB/version" 0644 "${BASH_REMATCH[1]}"$'\n' || return 1
+        done <"$ESS_ROOT/ess/__init__.py"
     fi
-    render_put /usr/local/bin/ess 0755 <"$ESS_ROOT/ops/ess_wrapper.sh" || return 1
+    render_copy /usr/local/bin/ess 0755 "$ESS_ROOT/ops/ess_wrapper.sh" || return 1
     for file in RUNBOOK.md README.md; do
-        [[ ! -e $ESS_ROOT/$file ]] || render_put "$DOC_DIR/$file" 0644 <"$ESS_ROOT/$file" || return 1
+        [[ ! -e $ESS_ROOT/$file ]] || render_copy "$DOC_DIR/$file" 0644 "$ESS_ROOT/$file" || return 1
     done
 }
 
-file_mode() {
-    if [[ -x $ESS_ROOT/$1 ]]; then printf 0755; else printf 0644; fi
-}
-
 install_configuration() {
-    [[ -e $DESTDIR$ESS_CONF ]] || render_put "$ESS_CONF" 0644 <"$ESS_ROOT/ops/ess.env" || return 1
-    [[ -e $DESTDIR$ESS_AFTERMATH_CONF ]] || render_put "$ESS_AFTERMATH_CONF" 0600 <"$ESS_ROOT/ops/aftermath.env" || return 1
-    [[ -e $DESTDIR$WATCH_CONF ]] || render_put "$WATCH_CONF" 0640 <"$ESS_ROOT/ops/watch.env" || return 1
+    [[ -e $DESTDIR$ESS_CONF ]] || render_copy "$ESS_CONF" 0644 "$ESS_ROOT/ops/ess.env" || return 1
+    [[ -e $DESTDIR$ESS_AFTERMATH_CONF ]] || render_copy "$ESS_AFTERMATH_CONF" 0600 "$ESS_ROOT/ops/aftermath.env" || return 1
+    [[ -e $DESTDIR$WATCH_CONF ]] || render_copy "$WATCH_CONF" 0640 "$ESS_ROOT/ops/watch.env" || return 1
     metrics_forget "${CONFIG[QT_ESS_METRICS_DIR]}"
-    render_put "$ESS_INSTALLED" 0644 <"$DESTDIR$ESS_CONF"
+    render_copy "$ESS_INSTALLED" 0644 "$DESTDIR$ESS_CONF"
 }
 
 install_units() {
     render_units && render_configuration || return 1
-    render_put /etc/tmpfiles.d/quantum-ess.conf 0644 <"$ESS_ROOT/deploy/systemd/quantum-ess.tmpfiles.conf" &&
-        render_put /etc/sysusers.d/quantum-ess.conf 0644 <"$ESS_ROOT/deploy/systemd/quantum-ess.sysusers.conf" &&
-        render_put /etc/logrotate.d/quantum-ess 0644 <"$ESS_ROOT/deploy/quantum-ess.logrotate"
+    render_copy /etc/tmpfiles.d/quantum-ess.conf 0644 "$ESS_ROOT/deploy/systemd/quantum-ess.tmpfiles.conf" &&
+        render_copy /etc/sysusers.d/quantum-ess.conf 0644 "$ESS_ROOT/deploy/systemd/quantum-ess.sysusers.conf" &&
+        render_copy /etc/logrotate.d/quantum-ess 0644 "$ESS_ROOT/deploy/quantum-ess.logrotate"
 }
 
 write_configured_files() {
-    install_configuration && install_units && stale_find && write_manifest
-}
-
-# write_manifest: what doctor compares with later, and what an upgrade knows to remove. What may be edited is not
-# in it.
-write_manifest() {
-    local file
-    local -a kept=()
-    for file in "${RENDERED[@]}"; do
-        [[ $file == @("$ESS_CONF"|"$ESS_AFTERMATH_CONF"|"$WATCH_CONF"|"$ESS_MANIFEST") ]] || kept+=(".$file")
-    done
-    {
-        [[ $ACTION != configure ]] || manifest_kept
-        ((${#STALE[@]} == 0)) || printf '%s\n' "${STALE[@]}"
-        (cd -- "${DESTDIR:-/}" && sha256sum -- "${kept[@]}") | sed 's|  \.|  |'
-    } | sort -u -k2 | render_put "$ESS_MANIFEST" 0644
-}
-
-# manifest_kept: the lines of files that this run did not write, with the sums they had, so that an edit
-# made since stays a finding. Gates are all written anew.
-manifest_kept() {
-    local sum file
-    while read -r sum file; do
-        [[ $file == *"/$ESS_GATE" ]] || [[ " ${RENDERED[*]} " == *" $file "* ]] || printf '%s  %s\n' "$sum" "$file"
-    done <"$DESTDIR$ESS_MANIFEST"
+    install_configuration && install_units && stale_find && manifest_write
 }
 
 activate_units() {
@@ -176,7 +154,8 @@ activate_units() {
     chgrp quantum-ess "$WATCH_CONF"
     systemctl --quiet --no-reload enable "${WATCH[@]}" && systemctl daemon-reload && systemctl restart "${WATCH[@]}" || return 1
     # What it writes may belong elsewhere now.
-    systemctl start --no-block quantum-ess-aftermath.service || :
+    [[ $ACTION == configure && " ${WRITTEN[*]} " != *" $RENDER_METRICS "* ]] ||
+        systemctl start --no-block quantum-ess-aftermath.service || :
 }
 
 # install_python: layer 2. Its failure leaves a working emergency stop.
@@ -202,6 +181,7 @@ pip_install() {
 run_install() {
     local python_ok=1
     step 'units and bash controller (these stop trading, alone)'
+    manifest_look
     if ! { copy_files && write_configured_files; }; then
         fail 'could not write the files' 'The message above names the file; is the disk full or read-only?' "$EXIT_NOT_ARMED"
     fi
@@ -217,9 +197,10 @@ run_install() {
 }
 
 run_configure() {
-    [[ -r $DESTDIR$ESS_MANIFEST ]] ||
+    [[ -f $DESTDIR$ESS_MANIFEST ]] ||
         fail "nothing is installed here ($ESS_MANIFEST is missing)" 'Run ops/install.sh of the checkout.'
     step 'configuration'
+    manifest_look
     write_configured_files || fail 'could not write the files' 'The message above names the file.' "$EXIT_NOT_ARMED"
     activate_units || fail 'systemd did not take the units' '' "$EXIT_NOT_ARMED"
     finish 1

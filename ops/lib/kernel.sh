@@ -8,12 +8,11 @@ KERNEL_WAS_OURS=
 
 # kernel_render: let every boot set it, or leave it alone; into KERNEL_WAS_OURS whether we had set it.
 kernel_render() {
+    local text="# Written by quantum-ess from QT_ESS_RCU_EXPEDITED=${CONFIG[QT_ESS_RCU_EXPEDITED]}."$'\n'
     ! kernel_is_ours || KERNEL_WAS_OURS=1
-    {
-        printf '# Written by quantum-ess from QT_ESS_RCU_EXPEDITED=%s.\n' "${CONFIG[QT_ESS_RCU_EXPEDITED]}"
-        # A kernel without it is as slow as before, and no failed boot.
-        [[ ${CONFIG[QT_ESS_RCU_EXPEDITED]} != yes ]] || printf 'w- %s - - - - 1\n' "$KERNEL_EXPEDITED"
-    } | render_put "$KERNEL_TMPFILE" 0644
+    # A kernel without it is as slow as before, and no failed boot.
+    [[ ${CONFIG[QT_ESS_RCU_EXPEDITED]} != yes ]] || text+="w- $KERNEL_EXPEDITED - - - - 1"$'\n'
+    render_put "$KERNEL_TMPFILE" 0644 "$text"
 }
 
 kernel_is_ours() { grep -qs '^w' "$DESTDIR$KERNEL_TMPFILE"; }

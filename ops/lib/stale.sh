@@ -9,8 +9,9 @@ STALE=()
 stale_find() {
     local sum file written
     STALE=()
-    [[ $ACTION == install && -r $DESTDIR$ESS_MANIFEST ]] || return 0
-    written=$(printf '\n%s' "${RENDERED[@]}")$'\n'
+    [[ $ACTION == install && -f $DESTDIR$ESS_MANIFEST ]] || return 0
+    printf -v written '\n%s' "${RENDERED[@]}"
+    written+=$'\n'
     while read -r sum file; do
         stale_is_ours "$file" && [[ $written != *$'\n'"$file"$'\n'* && -e $DESTDIR$file ]] || continue
         STALE+=("$sum  $file")
@@ -49,7 +50,7 @@ stale_remove() {
         fi
     done
     STALE=("${kept[@]}")
-    write_manifest || return 1
+    manifest_write || return 1
     [[ -n $DESTDIR ]] || systemctl daemon-reload
 }
 
