@@ -104,14 +104,14 @@ FLAGS = {
 def test_the_latch_is_clear_only_when_that_is_known(
     tmp_path: Path, run: str, disk: str, before: str, state: str
 ) -> None:
-    tmp_path.chmod(0o755)
-    for parent in (tmp_path.parent, tmp_path.parent.parent):
-        parent.chmod(0o755)
+    for place in (tmp_path, *tmp_path.parents):
+        if place.stat().st_mode & 0o077 == 0:
+            place.chmod(0o755)
     places = {tmp_path / "run": run, tmp_path / "var": disk}
-    for place, make in places.items():
-        place.mkdir()
+    for directory, make in places.items():
+        directory.mkdir()
         if make:
-            subprocess.run(("sh", "-c", f"{make} ESS_ON"), cwd=place, check=True)
+            subprocess.run(("sh", "-c", f"{make} ESS_ON"), cwd=directory, check=True)
     if "hangs" in before:
         # A program that does not end, as one that looks at a disk that is gone.
         program = tmp_path / "run/hangs/stat"
