@@ -131,13 +131,17 @@ def identity(flag: str) -> str:
     return key_values(content).get("id", "")
 
 
-def is_older(flag: str, other: str) -> bool:
-    """Tell whether a flag was last written, or touched, before the other file; False if unknown."""
+def identity_before(flag: str, other: str) -> str:
+    """Return its id if it was last written, or touched, before the other file; "" if unknown, too.
+
+    One look of a child, not two: somebody may be about to act on that flag.
+    """
     try:
-        answer = _aside(lambda: str(os.lstat(flag).st_mtime_ns).encode())
-        return answer is not None and int(answer) < os.lstat(other).st_mtime_ns
+        moment = os.lstat(other).st_mtime_ns
+        content = _aside(lambda: _read_flag(flag) if os.lstat(flag).st_mtime_ns < moment else b"")
     except OSError:
-        return False
+        return ""
+    return key_values(content or b"").get("id", "")
 
 
 def asked(paths: Paths) -> tuple[int, ...]:

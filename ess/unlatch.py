@@ -56,7 +56,7 @@ class Unlatching:
         """Tell whether it records the trip that is being released, and is older than the marker:
         whoever trips now leaves another id, and whoever touches it makes it newer.
         """
-        return latch.identity(file) in self._ids and latch.is_older(file, self._paths.releasing)
+        return latch.identity_before(file, self._paths.releasing) in self._ids
 
 
 def _clear(flag: str) -> None:
