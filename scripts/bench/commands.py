@@ -8,6 +8,8 @@ from fleet import CGROUP, Fleet, run
 from methods import CONTROLLER, RUN_FLAG, undo
 
 ESS = "/usr/local/bin/ess"
+# What came before has its aftermath, which ends by itself.
+IDLE_WITHIN_S = 10
 
 
 def whole_ms(*argv: str) -> float:
@@ -61,6 +63,9 @@ def our_processes() -> int:
 
 def measure_idle(seconds: int) -> dict[str, float]:
     """Armed and idle for `seconds`: our processes between sentry rounds, CPU s of the rounds."""
+    settled = time.monotonic() + IDLE_WITHIN_S
+    while our_processes() and time.monotonic() < settled:
+        time.sleep(0.2)
     seen = 0
     cpu_ns: dict[str, int] = {}
     until = time.monotonic() + seconds
