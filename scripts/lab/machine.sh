@@ -232,9 +232,10 @@ boot_state() {
 
 await_boot() {
     await_running "$1"
-    find_leader
+    find_leader || die "lab $1 runs, and has no PID 1 in $PAYLOAD/init.scope"
+    [[ -n $memory ]] || return 0
     open_memory "$1"
-    find_leader
+    find_leader || die "lab $1 has lost its PID 1"
 }
 
 await_running() {
