@@ -8,7 +8,8 @@ from fleet import CGROUP, Fleet, run
 from methods import CONTROLLER, RUN_FLAG, undo
 
 ESS = "/usr/local/bin/ess"
-# The first round of the sentry on a host records that it is armed, and that has an aftermath, which ends.
+# The first round of the sentry on a host records that it is armed; that has an aftermath.
+AFTERMATH_S = 5
 IDLE_WITHIN_S = 10
 
 
@@ -64,6 +65,7 @@ def our_processes() -> int:
 def measure_idle(seconds: int) -> dict[str, float]:
     """Armed and idle for `seconds`: our processes between sentry rounds, CPU s of the rounds."""
     run("systemctl", "start", "quantum-ess-sentry.service")
+    time.sleep(AFTERMATH_S)
     settled = time.monotonic() + IDLE_WITHIN_S
     while our_processes() and time.monotonic() < settled:
         time.sleep(0.2)
