@@ -22,7 +22,7 @@ def watchers(facts: Facts, paths: Paths) -> Iterator[Finding]:
     """Yield what keeps the units that watch from watching."""
     for prefix, unit in (
         ("path", paths.path_unit),
-        ("halt-path", paths.halt_path_unit),
+        ("quick-path", paths.quick_path_unit),
         ("disk-path", paths.disk_path_unit),
         ("request-path", paths.request_path_unit),
         ("request-path", paths.request_names_unit),
@@ -56,7 +56,7 @@ def parts(facts: Facts, paths: Paths) -> Iterator[Finding]:
     """Yield which of our units are missing, have hit a limit, or are not as installed."""
     watching = (
         paths.path_unit,
-        paths.halt_path_unit,
+        paths.quick_path_unit,
         paths.disk_path_unit,
         paths.request_path_unit,
         paths.request_names_unit,

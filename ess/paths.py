@@ -88,6 +88,7 @@ class Paths:
         self.path_unit = f"{stem}.path"
         self.trigger_unit = f"{stem}-trigger.service"
         self.halt_path_unit = f"{stem}-halt.path"
+        self.quick_path_unit = f"{stem}-quick.path"
         self.disk_path_unit = f"{stem}-disk.path"
         self.halt_target = f"{stem}-halt.target"
         self.request_path_unit = f"{stem}-request.path"
@@ -108,6 +109,7 @@ class Paths:
             self.path_unit,
             self.trigger_unit,
             self.halt_path_unit,
+            self.quick_path_unit,
             self.disk_path_unit,
             self.halt_target,
             self.request_path_unit,

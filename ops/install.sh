@@ -9,7 +9,7 @@ PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 VENV=/opt/quantum-ess/venv
 DOC_DIR=/usr/local/share/doc/quantum-ess
-WATCH=(quantum-ess.path quantum-ess-halt.path quantum-ess-disk.path quantum-ess-request.path
+WATCH=(quantum-ess.path quantum-ess-quick.path quantum-ess-disk.path quantum-ess-request.path
     quantum-ess-request-names.path quantum-ess-sentry.timer quantum-ess-drill.timer quantum-ess-aftermath.path quantum-ess-deliver.path)
 DESTDIR=${DESTDIR:-}
 
@@ -151,11 +151,18 @@ activate_units() {
     systemd-sysusers /etc/sysusers.d/quantum-ess.conf
     systemd-tmpfiles --create /etc/tmpfiles.d/quantum-ess.conf || return 1
     kernel_apply
+    install_forget_halt_path
     chgrp quantum-ess "$WATCH_CONF"
     systemctl --quiet --no-reload enable "${WATCH[@]}" && systemctl daemon-reload && systemctl restart "${WATCH[@]}" || return 1
     # What it writes may belong elsewhere now.
     [[ $ACTION == configure && " ${WRITTEN[*]} " != *" $RENDER_METRICS "* ]] ||
         systemctl start --no-block quantum-ess-aftermath.service || :
+}
+
+# install_forget_halt_path: earlier versions had it watch from the boot on.
+install_forget_halt_path() {
+    [[ -L $ESS_UNIT_DIR/paths.target.wants/quantum-ess-halt.path ]] || return 0
+    systemctl --quiet disable --now quantum-ess-halt.path
 }
 
 # install_python: layer 2. Its failure leaves a working emergency stop.

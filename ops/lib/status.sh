@@ -150,14 +150,14 @@ status_ask_units() {
 
 status_check_watch() {
     local unit
-    for unit in "$UNIT_PREFIX.path" "$UNIT_PREFIX-halt.path" "$UNIT_PREFIX-disk.path" "$UNIT_PREFIX-request.path" \
-        "$UNIT_PREFIX-request-names.path" "$UNIT_PREFIX-sentry.timer"; do
+    for unit in "$UNIT_PREFIX.path" "$UNIT_PREFIX-disk.path" "$UNIT_PREFIX-request.path" "$UNIT_PREFIX-request-names.path" \
+        "$UNIT_PREFIX-sentry.timer"; do
         [[ ${UNIT_PROP["$unit.ActiveState"]:-} == active && ${UNIT_PROP["$unit.SubState"]:-} == @(waiting|running) ]] ||
             FINDINGS+=("$unit is ${UNIT_PROP["$unit.LoadState"]:-unknown}/${UNIT_PROP["$unit.ActiveState"]:-unknown}; mend: systemctl restart $unit")
         [[ ${UNIT_PROP["$unit.UnitFileState"]:-} == enabled ]] ||
             FINDINGS+=("$unit is not enabled and will be missing after a boot; mend: systemctl enable $unit")
     done
-    for unit in "$UNIT_PREFIX-trigger.service" "$UNIT_PREFIX-request.service" "$UNIT_PREFIX-halt.target"; do
+    for unit in "$UNIT_PREFIX-trigger.service" "$UNIT_PREFIX-request.service" "$UNIT_PREFIX-halt.path" "$UNIT_PREFIX-halt.target"; do
         [[ ${UNIT_PROP["$unit.LoadState"]:-} == loaded ]] ||
             FINDINGS+=("$unit is ${UNIT_PROP["$unit.LoadState"]:-unknown}; mend: run install.sh again")
     done

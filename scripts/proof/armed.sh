@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Claims about the real latch of this host that can be proved without tripping it.
 
-OUR_UNITS=(quantum-ess.path quantum-ess-halt.path quantum-ess-disk.path quantum-ess-request.path
+OUR_UNITS=(quantum-ess.path quantum-ess-halt.path quantum-ess-quick.path quantum-ess-disk.path quantum-ess-request.path
     quantum-ess-request-names.path quantum-ess-request.service quantum-ess-trigger.service
     quantum-ess-halt.target quantum-ess.service quantum-ess-sentry.timer quantum-ess-sentry.service)
 

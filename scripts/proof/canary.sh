@@ -4,8 +4,8 @@
 
 CANARY=quantum-ess-canary.service
 CANARY_LIMIT=2000 # ms from the flag to the last process
-CANARY_WATCH=(quantum-ess-canary.path quantum-ess-canary-halt.path quantum-ess-canary-disk.path
-    quantum-ess-canary-request.path)
+CANARY_WATCH=(quantum-ess-canary.path quantum-ess-canary-disk.path quantum-ess-canary-request.path)
+CANARY_FIRST=quantum-ess-canary-halt.path
 CANARY_TRIGGER=quantum-ess-canary-trigger.service
 CANARY_READER=quantum-ess-canary-request.service
 
@@ -63,14 +63,14 @@ canary_release_claims() {
 canary_apart() {
     local start reader
     SEEN='systemd does not answer'
-    sd_show 'LoadState Triggers Conflicts ExecStart DropInPaths' "${CANARY_WATCH[@]}" "$CANARY_TRIGGER" "$CANARY_READER" \
-        quantum-ess-canary-halt.target "$CANARY" || return 1
+    sd_show 'LoadState Triggers Conflicts ExecStart DropInPaths' "${CANARY_WATCH[@]}" "$CANARY_FIRST" "$CANARY_TRIGGER" \
+        "$CANARY_READER" quantum-ess-canary-halt.target "$CANARY" || return 1
     start=${UNIT_PROP["$CANARY_TRIGGER.ExecStart"]:-}
     reader=${UNIT_PROP["$CANARY_READER.ExecStart"]:-}
     canary_is quantum-ess-canary.path Triggers "$CANARY_TRIGGER" &&
         canary_is quantum-ess-canary-disk.path Triggers "$CANARY_TRIGGER" &&
         canary_is quantum-ess-canary-request.path Triggers "$CANARY_READER" &&
-        canary_is quantum-ess-canary-halt.path Triggers quantum-ess-canary-halt.target &&
+        canary_is "$CANARY_FIRST" Triggers quantum-ess-canary-halt.target &&
         canary_is quantum-ess-canary-halt.target Conflicts "$CANARY" || return 1
     SEEN="$CANARY_TRIGGER runs: ${start:-nothing}"
     [[ $start == *" $CONTROLLER enforce --scope canary ;"* ]] || return 1

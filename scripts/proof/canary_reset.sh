@@ -14,7 +14,7 @@ canary_reset() {
     local fd code
     mkdir -p -- "$RUNTIME_DIR" "$STATE_DIR"
     watcher_put_away
-    sd stop "${CANARY_WATCH[@]}" "$CANARY_READER"
+    sd stop "${CANARY_WATCH[@]}" "$CANARY_FIRST" "$CANARY_READER"
     exec {fd}>>"$RELEASE_LOCK"
     SEEN='a release of the canary is stuck'
     flock -w 10 "$fd" || return 1
@@ -32,7 +32,7 @@ canary_put_away() {
     sd stop --no-block "$CANARY" quantum-ess-canary-halt.target
     sd kill -s KILL "$CANARY"
     until_ms 2000 canary_stopped
-    sd reset-failed "$CANARY" "$CANARY_TRIGGER" "$CANARY_READER" "${CANARY_WATCH[@]}"
+    sd reset-failed "$CANARY" "$CANARY_TRIGGER" "$CANARY_READER" "$CANARY_FIRST" "${CANARY_WATCH[@]}"
     rm -rf -- "$RUNNING_FILE" "$RUNNING_FILE".* "$STATE_DIR"/.ESS_ON.* "${RUNTIME_DIR:?}"/*
     canary_is_away
 }
@@ -71,8 +71,8 @@ canary_is_away() {
 
 canary_unwatched() {
     local unit
-    sd_show ActiveState "${CANARY_WATCH[@]}" || return 1
-    for unit in "${CANARY_WATCH[@]}"; do
+    sd_show ActiveState "$CANARY_FIRST" "${CANARY_WATCH[@]}" || return 1
+    for unit in "$CANARY_FIRST" "${CANARY_WATCH[@]}"; do
         [[ ${UNIT_PROP["$unit.ActiveState"]:-} == @(inactive|failed) ]] || return 1
     done
 }

@@ -81,9 +81,9 @@ mend_inodes() {
 }
 
 break_paths() {
-    systemctl stop quantum-ess{,-halt,-disk}.path quantum-ess-sentry.timer
+    systemctl stop quantum-ess{,-disk}.path quantum-ess-sentry.timer
 }
 
 mend_paths() {
-    systemctl start quantum-ess{,-halt,-disk}.path quantum-ess-sentry.timer
+    systemctl start quantum-ess{,-disk}.path quantum-ess-sentry.timer
 }

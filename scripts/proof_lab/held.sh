@@ -127,7 +127,7 @@ held_directory() {
 }
 
 held_path() {
-    bounded 5 systemctl stop quantum-ess{,-halt,-disk}.path
+    bounded 5 systemctl stop quantum-ess{,-disk}.path
     SEEN='the flags do not gate while it is stopped'
     start_refused "${TRADING[0]}" || return 1
     SEEN='not within 15 s'
@@ -136,8 +136,7 @@ held_path() {
 }
 
 held_watched() {
-    systemctl --quiet is-active quantum-ess.path && systemctl --quiet is-active quantum-ess-halt.path &&
-        systemctl --quiet is-active quantum-ess-disk.path
+    systemctl --quiet is-active quantum-ess.path && systemctl --quiet is-active quantum-ess-disk.path
 }
 
 held_reexec() {

@@ -31,6 +31,8 @@ OWN_UNITS = {
     "quantum-ess.service",
     "quantum-ess-trigger.service",
     "quantum-ess-halt.path",
+    "quantum-ess-quick.path",
+    "quantum-ess-quick.target",
     "quantum-ess-disk.path",
     "quantum-ess-request.path",
     "quantum-ess-request-names.path",

@@ -67,7 +67,7 @@ FAULTS: dict[str, Fault] = {
         ),
     ),
     "path disabled": Fault("systemctl disable -q quantum-ess.path", {"path-disabled"}),
-    "halt path stopped": Fault("systemctl stop quantum-ess-halt.path", {"halt-path-stopped"}),
+    "quick path stopped": Fault("systemctl stop quantum-ess-quick.path", {"quick-path-stopped"}),
     "disk path stopped": Fault("systemctl stop quantum-ess-disk.path", {"disk-path-stopped"}),
     "request path stopped": Fault(
         "systemctl stop quantum-ess-request.path", {"request-path-stopped"}
@@ -191,7 +191,7 @@ FAULTS: dict[str, Fault] = {
 # mends another: they are all to be mended by one command, or each by its own.
 AT_ONCE = (
     (
-        *("path stopped", "halt path stopped", "disk path stopped", "request path stopped"),
+        *("path stopped", "quick path stopped", "disk path stopped", "request path stopped"),
         *("drill timer stopped", "directory open", "no drill"),
     ),
     (

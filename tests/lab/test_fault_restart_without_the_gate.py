@@ -18,7 +18,6 @@ pytestmark = pytest.mark.latch_alone
 
 WATCHES = (
     "quantum-ess.path",
-    "quantum-ess-halt.path",
     "quantum-ess-disk.path",
     "quantum-ess-sentry.timer",
 )

@@ -9,7 +9,7 @@ pytestmark = pytest.mark.latch_alone
 
 WATCH = (
     "quantum-ess.path",
-    "quantum-ess-halt.path",
+    "quantum-ess-quick.path",
     "quantum-ess-disk.path",
     "quantum-ess-request.path",
     "quantum-ess-request-names.path",

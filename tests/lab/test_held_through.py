@@ -40,7 +40,7 @@ pytestmark = pytest.mark.latch_alone
 BOT = "stubborn-bot.service"
 ALL = (*TRADING_UNITS, BOT)
 
-WATCHES = ("quantum-ess.path", "quantum-ess-halt.path", "quantum-ess-disk.path")
+WATCHES = ("quantum-ess.path", "quantum-ess-disk.path")
 
 
 def power_cycle(lab: Lab) -> None:
@@ -159,12 +159,12 @@ def test_watch_stopped_while_latched(armed: Lab) -> None:
     touch(armed)
     wait_contained(armed)
     wait_latched(armed)
-    armed.systemctl("stop", *WATCHES)
+    armed.systemctl("stop", *WATCHES, "quantum-ess-halt.path")
     hunt(armed, ENFORCER, 1)
     assert_held(armed)
     armed.systemctl("start", SENTRY)
     assert armed.state("quantum-ess.path") == "active"
-    assert armed.state("quantum-ess-halt.path") == "active"
+    assert armed.state("quantum-ess-disk.path") == "active"
 
 
 def test_watch_stopped_before_the_trip_is_back_within_ten_seconds(armed: Lab) -> None:

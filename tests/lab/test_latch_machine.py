@@ -31,7 +31,7 @@ POLITE = "machine-polite.service"
 STUBBORN = "machine-stubborn.service"
 TIMED = "machine-timed.service"
 UNITS = (POLITE, STUBBORN, TIMED)
-WATCHES = ("quantum-ess.path", "quantum-ess-halt.path", "quantum-ess-disk.path")
+WATCHES = ("quantum-ess.path", "quantum-ess-disk.path")
 SENTRY = "quantum-ess-sentry.service"
 BORN = "/run/storm/born"
 WITNESS = "ExecStartPre=/inside/witness.sh %N before\n"

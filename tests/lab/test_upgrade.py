@@ -115,3 +115,13 @@ def test_removing_the_product_stops_what_an_older_version_left(host: Lab) -> Non
     assert left(host) == []
     for unit in (WATCHER, PART, TIMER, "quantum-ess.path", "quantum-ess-sentry.timer"):
         assert host.state(unit) == "inactive", unit
+
+
+def test_the_first_stop_no_longer_watches_from_the_boot_on(host: Lab) -> None:
+    """A second watch of the flag, which makes the stop slower; versions before this one had it."""
+    link = f"{UNIT_DIR}/paths.target.wants/quantum-ess-halt.path"
+    host.exec("ln", "-s", f"{UNIT_DIR}/quantum-ess-halt.path", link)
+    upgrade(host)
+    assert not host.exists(link)
+    assert host.state("quantum-ess-halt.path") == "inactive"
+    assert ess(host, "status").returncode == 0

@@ -18,7 +18,7 @@ TRADING = ("quantum-execution.service", "quantum-governor.service")
 CONFIG = config.default()._replace(trading=TRADING, start_order=TRADING)
 WATCHERS = (
     PATHS.path_unit,
-    PATHS.halt_path_unit,
+    PATHS.quick_path_unit,
     PATHS.disk_path_unit,
     PATHS.request_path_unit,
     PATHS.request_names_unit,

@@ -82,7 +82,7 @@ def started(path: str, arguments: str) -> str:
 # what is wrong: (the facts, the one code that is found)
 CASES: dict[str, tuple[Facts, str]] = {
     **watcher_states("path", PATHS.path_unit),
-    **watcher_states("halt-path", PATHS.halt_path_unit),
+    **watcher_states("quick-path", PATHS.quick_path_unit),
     **watcher_states("disk-path", PATHS.disk_path_unit),
     **watcher_states("request-path", PATHS.request_path_unit),
     **watcher_states("sentry", PATHS.sentry_timer),
@@ -98,6 +98,7 @@ CASES: dict[str, tuple[Facts, str]] = {
         "start-limit",
     ),
     "trigger missing": (with_unit(PATHS.trigger_unit, LoadState="not-found"), "unit-missing"),
+    "halt path missing": (with_unit(PATHS.halt_path_unit, LoadState="masked"), "unit-missing"),
     "halt target missing": (with_unit(PATHS.halt_target, LoadState="masked"), "unit-missing"),
     "trigger from elsewhere": (
         with_unit(PATHS.trigger_unit, FragmentPath="/run/systemd/system/x"),
@@ -391,7 +392,7 @@ def test_units_that_systemd_did_not_describe_are_missing() -> None:
     facts = healthy()
     facts = replace(facts, systemd=replace(facts.systemd, units={}))
     codes = {finding.code for finding in armed.findings(facts, PATHS)}
-    assert {"path-missing", "halt-path-missing", "sentry-missing", "unit-missing"} <= codes
+    assert {"path-missing", "quick-path-missing", "sentry-missing", "unit-missing"} <= codes
 
 
 def test_a_masked_trading_unit_needs_its_gate_on_disk_only() -> None:

@@ -156,13 +156,8 @@ class Storm:
         run("systemctl", "start", self.unit())
 
     def stop_watch(self) -> None:
-        run(
-            "systemctl",
-            "stop",
-            "quantum-ess.path",
-            "quantum-ess-halt.path",
-            "quantum-ess-disk.path",
-        )
+        watches = ("quantum-ess.path", "quantum-ess-halt.path", "quantum-ess-disk.path")
+        run("systemctl", "stop", *watches)
         run("systemctl", "start", self.unit())
 
 

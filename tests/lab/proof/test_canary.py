@@ -80,7 +80,7 @@ def test_canary_is_wired_to_itself(host: Lab) -> None:
     ):
         assert host.show(path, "Triggers") == {"Triggers": target}
     before = processes(host)
-    host.systemctl("start", *CANARY_UNITS[:3], "quantum-ess-canary.service")
+    host.systemctl("start", CANARY_UNITS[0], CANARY_UNITS[2], CANARY_UNITS[-1])
     host.exec("touch", CANARY_FLAGS[0])
     host.wait_until(lambda: not host.populated("quantum-ess-canary.service"))
     assert processes(host) == before
