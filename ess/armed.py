@@ -32,7 +32,6 @@ _LOOKING = (
     judge_host.files,
     judge_host.directories,
     judge_host.kernel,
-    judge_host.waits,
     judge_host.drill,
     judge_host.aftermath,
     judge_host.metrics,

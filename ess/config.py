@@ -32,7 +32,6 @@ DEFAULTS: dict[str, str] = {
     "QT_ESS_REQUIRE_REASON": "no",
     "QT_ESS_DRILL_MAX_AGE": "8",
     "QT_ESS_METRICS_DIR": "/var/lib/prometheus/node-exporter",
-    "QT_ESS_RCU_EXPEDITED": "no",
 }
 _ASSIGNMENT = re.compile(r"([A-Z_][A-Z0-9_]*)=(.*)", re.ASCII | re.DOTALL)
 _NUMBER = re.compile(r"[0-9]{1,4}(\.[0-9]{1,3})?", re.ASCII)
@@ -48,8 +47,7 @@ _BLANK = " "
 class Config(NamedTuple):
     """A configuration that was read whole and found consistent; times in seconds.
 
-    `metrics_dir`: where node_exporter looks for files, "" when none are wanted. `rcu_expedited`:
-    whether the kernel is to be told not to let PID 1 wait.
+    `metrics_dir`: where node_exporter looks for files, "" when none are wanted.
     """
 
     trading: tuple[str, ...]
@@ -63,7 +61,6 @@ class Config(NamedTuple):
     require_reason: bool
     drill_max_age_days: float
     metrics_dir: str
-    rcu_expedited: bool
 
 
 class _Value(NamedTuple):
@@ -168,7 +165,6 @@ def _validate(values: dict[str, _Value]) -> Config:
         require_reason=_word(values["QT_ESS_REQUIRE_REASON"], ("yes", "no")) == "yes",
         drill_max_age_days=_number(values["QT_ESS_DRILL_MAX_AGE"], 1, 400),
         metrics_dir=_directory(values["QT_ESS_METRICS_DIR"]),
-        rcu_expedited=_word(values["QT_ESS_RCU_EXPEDITED"], ("yes", "no")) == "yes",
     )
 
 

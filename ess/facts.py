@@ -80,12 +80,11 @@ class Stray:
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """What the cgroup tree, /proc and /sys say; `expedited`: PID 1 need not wait for it."""
+    """What the cgroup tree and /proc say."""
 
-    can_kill: bool = True
-    expedited: bool = False
-    strays: tuple[Stray, ...] = ()
     cgroup_error: str = ""
+    can_kill: bool = True
+    strays: tuple[Stray, ...] = ()
     strays_error: str = ""
 
 

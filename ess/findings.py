@@ -100,7 +100,6 @@ CATALOGUE: dict[str, tuple[Severity, str]] = {
     "drill-failed": (_E, "The stop was seen not to work."),
     "cgroup-missing": (_E, "Processes cannot be found and killed reliably."),
     "cgroup-kill-missing": (_W, "Killing is slower: the kernel is older than 5.14."),
-    "rcu-not-expedited": (_W, "A stop takes some 15 ms longer than it was told to."),
     "release-unfinished": (_E, "A release was broken off; the sentry will set the latch again."),
     "aftermath-unknown": (_W, "It is not known whether people are told of a stop."),
     "delivery-broken": (_W, "Nobody is told of a stop."),

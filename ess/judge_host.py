@@ -143,15 +143,6 @@ def kernel(facts: Facts, paths: Paths) -> Iterator[Finding]:
         yield Finding("process-outside-unit", stray.unit, message, fix)
 
 
-def waits(facts: Facts, paths: Paths) -> Iterator[Finding]:
-    """Yield it when the kernel lets PID 1 wait though it was told not to."""
-    known = facts.settings.current or facts.settings.installed
-    if known and known.rcu_expedited and not facts.kernel.expedited:
-        message = "does not hold, and QT_ESS_RCU_EXPEDITED=yes"
-        fix = f"cat {paths.rcu_normal}; sudo {paths.installer} --configure"
-        yield Finding("rcu-not-expedited", paths.rcu_expedited, message, fix)
-
-
 def _of_the_user(stray: Stray) -> Finding:
     message = f"pid {stray.pid} in {stray.cgroup} runs as its user {stray.user}"
     return Finding("user-outside-unit", stray.unit, message, f"ps -fp {stray.pid}")

@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ess import bounded, cgroup, config, latch, plan, rcu, regular, tripset, users
+from ess import bounded, cgroup, config, latch, plan, regular, tripset, users
 from ess.errors import CgroupError, ConfigError, ManagerError
 from ess.facts import Disk, Drill, Facts, FileState, Kernel, Settings, Systemd
 from ess.paths import GROUP, MAIN
@@ -138,18 +138,17 @@ def _systemd(paths: Paths, manager: Manager, settings: Settings) -> Systemd:
 
 
 def _kernel(paths: Paths, systemd: Systemd, manager: Manager) -> Kernel:
-    expedited = rcu.is_expedited(paths)
     try:
         top = cgroup.root(paths.cgroup_mount)
         can_kill = cgroup.can_kill(top)
     except CgroupError as error:
-        return Kernel(expedited=expedited, cgroup_error=str(error), strays_error=str(error))
+        return Kernel(cgroup_error=str(error), strays_error=str(error))
     try:
         known = {unit: systemd.units[unit] for unit in systemd.trading}
         found = users.and_strays(known, _main(known), tripset.for_trip(paths), manager)
     except OSError as error:
-        return Kernel(can_kill, expedited, strays_error=f"/proc: {error.strerror}")
-    return Kernel(can_kill, expedited, found)
+        return Kernel(can_kill=can_kill, strays_error=f"/proc: {error.strerror}")
+    return Kernel(can_kill=can_kill, strays=found)
 
 
 def _main(units: Mapping[str, Properties]) -> dict[int, str]:

@@ -81,8 +81,6 @@ class Paths:
         self.runbook = f"{root}/usr/local/share/doc/quantum-ess/RUNBOOK.md"
         self.tmpfiles = f"{root}/etc/tmpfiles.d/quantum-ess.conf"
         self.cgroup_mount = f"{root}/sys/fs/cgroup"
-        self.rcu_expedited = f"{root}/sys/kernel/rcu_expedited"
-        self.rcu_normal = f"{root}/sys/kernel/rcu_normal"
 
     def _name_units(self, stem: str) -> None:
         self.path_unit = f"{stem}.path"

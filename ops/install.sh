@@ -16,7 +16,7 @@ DESTDIR=${DESTDIR:-}
 load() {
     local here=${BASH_SOURCE[0]} part
     if [[ $here == */* && ! -L $here ]]; then here=$(cd -P -- "${here%/*}" && pwd); else here=$(dirname -- "$(readlink -f -- "$here")"); fi
-    for part in paths exits say names clock config latch terminal render kernel manifest stale watch; do
+    for part in paths exits say names clock config latch terminal render manifest stale watch; do
         # shellcheck source=/dev/null
         . "$here/lib/$part.sh" || exit 2
     done
@@ -150,7 +150,6 @@ activate_units() {
     [[ -z $DESTDIR ]] || return 0
     systemd-sysusers /etc/sysusers.d/quantum-ess.conf
     systemd-tmpfiles --create /etc/tmpfiles.d/quantum-ess.conf || return 1
-    kernel_apply
     install_forget_halt_path
     chgrp quantum-ess "$WATCH_CONF"
     systemctl --quiet --no-reload enable "${WATCH[@]}" && systemctl daemon-reload && systemctl restart "${WATCH[@]}" || return 1
@@ -241,7 +240,6 @@ run_uninstall() {
     [[ -r $DESTDIR$ESS_MANIFEST ]] || fail "nothing is installed here ($ESS_MANIFEST is missing)"
     [[ -n $DESTDIR ]] || { stale_installed && systemctl --quiet disable --now -- "${INSTALLED[@]}"; }
     metrics_forget
-    kernel_forget
     while IFS= read -r file; do
         rm -f -- "$DESTDIR$file"
         # /usr/local/bin and the like may be empty now, and are not ours.

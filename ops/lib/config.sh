@@ -14,7 +14,6 @@ declare -gA CONFIG_DEFAULTS=(
     [QT_ESS_REQUIRE_REASON]=no
     [QT_ESS_DRILL_MAX_AGE]=8
     [QT_ESS_METRICS_DIR]=/var/lib/prometheus/node-exporter
-    [QT_ESS_RCU_EXPEDITED]=no
 )
 CONFIG_LARGEST=65536 # bytes
 declare -gA CONFIG=() CONFIG_LINE=()
@@ -189,7 +188,6 @@ config_check() {
     config_check_word "$file" QT_ESS_STOP_CATEGORY 0 1 || return 1
     config_check_word "$file" QT_ESS_AFTER_REBOOT hold clear || return 1
     config_check_word "$file" QT_ESS_REQUIRE_REASON yes no || return 1
-    config_check_word "$file" QT_ESS_RCU_EXPEDITED yes no || return 1
     config_check_directory "$file" QT_ESS_METRICS_DIR || return 1
     config_units "$file" QT_ESS_TRADING_UNITS || return 1
     TRADING=("${UNITS[@]}")

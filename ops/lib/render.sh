@@ -178,7 +178,7 @@ render_configuration() {
     local unit dir
     render_targets
     for unit in "${GATE_UNITS[@]}"; do render_gate "$unit" || return 1; done
-    render_halt quantum-ess-halt.target "${HALT_UNITS[@]}" && render_reboot && kernel_render && render_metrics && render_watcher || return 1
+    render_halt quantum-ess-halt.target "${HALT_UNITS[@]}" && render_reboot && render_metrics && render_watcher || return 1
     for dir in "$DESTDIR$ESS_UNIT_DIR"/*.service.d; do
         unit=${dir##*/}
         unit=${unit%.d}

@@ -184,19 +184,6 @@ def test_reboot_setting_reaches_tmpfiles(installed: Root, setting: str, *, remov
     assert ("R! /var/lib/quantum-ess/ESS_ON" in lines) is removed
 
 
-KERNEL = "/etc/tmpfiles.d/quantum-ess-kernel.conf"
-
-
-@pytest.mark.parametrize(("setting", "asked"), [("no", False), ("yes", True)])
-def test_only_who_wants_it_gets_another_kernel(
-    installed: Root, setting: str, *, asked: bool
-) -> None:
-    assert installed.configure(f"QT_ESS_RCU_EXPEDITED={setting}\n").returncode == 0
-    lines = installed.read(KERNEL).splitlines()
-    assert ("w- /sys/kernel/rcu_expedited - - - - 1" in lines) is asked
-    assert KERNEL in installed.read(f"{LIB}/manifest.sha256")
-
-
 METRICS = f"{UNITS}/quantum-ess-aftermath.service.d/metrics.conf"
 
 

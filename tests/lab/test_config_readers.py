@@ -47,7 +47,6 @@ SOUND = {
     "QT_ESS_AFTER_REBOOT": ["hold", "clear", '"clear"'],
     "QT_ESS_REQUIRE_REASON": ["yes", "no ", "'no'"],
     "QT_ESS_DRILL_MAX_AGE": ["8", "400", "1"],
-    "QT_ESS_RCU_EXPEDITED": ["yes", "no", "'no'"],
     "QT_ESS_METRICS_DIR": ["/a", '"/var/lib/b.c"', "''"],
 }
 sound = st.sampled_from([f"{key}={value}" for key, values in SOUND.items() for value in values])

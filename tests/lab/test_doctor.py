@@ -144,7 +144,7 @@ FAULTS: dict[str, Fault] = {
     ),
     "directory open": Fault("chmod 0777 /run/quantum", {"directory-wrong"}, where="/run/quantum"),
     "directory of somebody": Fault("chown 65534 /var/lib/quantum-ess", {"directory-wrong"}),
-    "directory gone": Fault("rmdir /run/quantum", {"directory-wrong"}),
+    "directory gone": Fault("rm -r /run/quantum", {"directory-wrong"}),
     "runtime directory clash": Fault(
         drop_in(UNIT, "x.conf", "[Service]\\nRuntimeDirectory=quantum\\n"),
         {"runtime-directory-clash"},

@@ -20,7 +20,7 @@ STOPS = {
     "systemd": "systemctl start quantum-ess.service",
     "flag": "mkdir -p /var/run/quantum; touch /var/run/quantum/ESS_ON",
     "flag without its directory": (
-        "rmdir /run/quantum; mkdir -p /var/run/quantum; touch /var/run/quantum/ESS_ON"
+        "rm -r /run/quantum; mkdir -p /var/run/quantum; touch /var/run/quantum/ESS_ON"
     ),
 }
 

@@ -232,14 +232,6 @@ CASES: dict[str, tuple[Facts, str]] = {
     "drill without a result": (with_part("disk", drill=Drill(NOW)), "drill-failed"),
     "no cgroup v2": (with_part("kernel", cgroup_error="none"), "cgroup-missing"),
     "old kernel": (with_part("kernel", can_kill=False), "cgroup-kill-missing"),
-    "kernel as slow as ever": (
-        with_part(
-            "settings",
-            current=(patient := CONFIG._replace(rcu_expedited=True)),
-            installed=patient,
-        ),
-        "rcu-not-expedited",
-    ),
     "latch unreadable": (
         replace(latched(healthy()), latch=State.UNKNOWN),
         "latch-unreadable",

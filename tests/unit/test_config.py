@@ -49,7 +49,6 @@ def test_defaults() -> None:
         require_reason=False,
         drill_max_age_days=8,
         metrics_dir="/var/lib/prometheus/node-exporter",
-        rcu_expedited=False,
     )
 
 
@@ -138,7 +137,6 @@ WORDS = {
     "QT_ESS_STOP_CATEGORY": ("0", "1"),
     "QT_ESS_AFTER_REBOOT": ("hold", "clear"),
     "QT_ESS_REQUIRE_REASON": ("yes", "no"),
-    "QT_ESS_RCU_EXPEDITED": ("yes", "no"),
 }
 DIRECTORIES = st.just("") | st.from_regex(
     r"(/[\w+@-][\w.+@-]{0,9}){1,4}", fullmatch=True, alphabet=ASCII
@@ -163,7 +161,6 @@ def configurations(draw: st.DrawFn) -> config.Config:
         require_reason=words["QT_ESS_REQUIRE_REASON"] == "yes",
         drill_max_age_days=numbers["QT_ESS_DRILL_MAX_AGE"],
         metrics_dir=draw(DIRECTORIES),
-        rcu_expedited=words["QT_ESS_RCU_EXPEDITED"] == "yes",
     )
 
 
@@ -180,7 +177,6 @@ def written(known: config.Config) -> str:
         "QT_ESS_REQUIRE_REASON": "yes" if known.require_reason else "no",
         "QT_ESS_DRILL_MAX_AGE": f"{known.drill_max_age_days:.3f}",
         "QT_ESS_METRICS_DIR": known.metrics_dir,
-        "QT_ESS_RCU_EXPEDITED": "yes" if known.rcu_expedited else "no",
     }
     return "".join(f'{key}="{value}"\n' for key, value in values.items())
 
