@@ -20,9 +20,9 @@ NO_SKIP = bool(os.environ.get("CI") or os.environ.get("QT_ESS_NO_SKIP"))
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--every-image",
+        "--thorough",
         action="store_true",
-        help="run what is marked every_image on systemd 257, too, and not on 252 alone",
+        help="run what is marked thorough, too, and what is marked every_image on systemd 257, too",
     )
 
 
@@ -32,7 +32,11 @@ def pytest_configure() -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--thorough"):
+        left_out = [item for item in items if item.get_closest_marker("thorough")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
     for item in items:
         if LAB_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker("lab")

@@ -31,7 +31,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("--every-image"):
+    if config.getoption("--thorough"):
         return
     kept = [item for item in items if not _waits_for_a_release(item)]
     config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])

@@ -107,7 +107,7 @@ def test_everybody_is_told_of_the_stop_and_of_its_end_once(desk: Lab) -> None:
 
 def test_nobody_answers_so_the_next_one_is_reminded_until_somebody_does(desk: Lab) -> None:
     """So is a Redis that forgot, as long as the latch is on."""
-    desk.write(SETTINGS, MAIL.replace("REPEAT=15", "REPEAT=8"), mode=0o600)
+    desk.write(SETTINGS, MAIL.replace("REPEAT=15", "REPEAT=5"), mode=0o600)
     touch(desk)
     await_mails(desk, 2)
     desk.wait_until(lambda: desk.exec(*MARKER).stdout.strip() != "", what="the marker")
@@ -123,7 +123,7 @@ def test_nobody_answers_so_the_next_one_is_reminded_until_somebody_does(desk: La
     again = desk.exec("ess", "ack")
     assert "Already acknowledged by root" in again.stdout
     # Two more would have been due by then.
-    desk.sh("sleep 20", timeout=40)
+    desk.sh("sleep 12", timeout=40)
     assert len(mails(desk)) == seen
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ from tests.lab.rig import (
     wait_latched,
 )
 from tests.lab.stack import TRADING_UNITS
+from tests.thorough import chosen
 
 if TYPE_CHECKING:
     import subprocess
@@ -96,9 +98,17 @@ def test_dbus_broker_is_dead(doomed: Lab, tool: str) -> None:
 
 
 @pytest.mark.both_systemds
-@pytest.mark.parametrize("tool", TOOLS)
-def test_pid1_hangs(host: Lab, tool: str) -> None:
+def test_pid1_hangs(host: Lab) -> None:
     """Trading is ended through the kernel, it is said so, and nothing revives afterwards."""
+    tripped_while_pid1_hangs(host, CONTROLLER)
+
+
+@pytest.mark.every_image
+def test_pid1_hangs_and_python_trips(host: Lab) -> None:
+    tripped_while_pid1_hangs(host, "ess")
+
+
+def tripped_while_pid1_hangs(host: Lab, tool: str) -> None:
     before = starts(host, ALL)
     with host.pid1_frozen():
         done = trip_with(host, tool)
@@ -140,7 +150,9 @@ def stop_journal(lab: Lab) -> None:
     lab.sh("yes full | timeout 1 logger -t filler || :")
 
 
-@pytest.mark.parametrize("way", ["touch", "bash", "ess", "systemctl"])
+@pytest.mark.parametrize(
+    "way", chosen(["touch", "bash", "ess", "systemctl"], ["touch", "bash", "ess"])
+)
 def test_journal_hangs(host: Lab, way: str) -> None:
     ways = {
         "touch": ("touch", "/run/quantum/ESS_ON"),
@@ -197,12 +209,21 @@ MORE = {
 }
 
 
+CELLS = list(itertools.product(TOOLS, ("deleted", "binary"), MORE))
+GONE, GARBLED = [more for more in MORE if more]
+
+
 @pytest.mark.parametrize(
     ("tool", "garbage", "more"),
-    [
-        (TOOLS[number % 2], ("deleted", "binary")[number // 3], more)
-        for number, more in enumerate([*MORE, *MORE])
-    ],
+    chosen(
+        CELLS,
+        (
+            (CONTROLLER, "deleted", ""),
+            (CONTROLLER, "binary", GARBLED),
+            ("ess", "binary", ""),
+            ("ess", "deleted", GONE),
+        ),
+    ),
 )
 def test_configuration_and_last_good_one(mended: Lab, tool: str, garbage: str, more: str) -> None:
     mended.sh(GARBAGE[garbage] + MORE[more])

@@ -9,6 +9,7 @@ import pytest
 from tests.lab.rig import BOT, arm, assert_held, assert_released
 from tests.lab.stack import TRADING_UNITS
 from tests.lab.test_broken_host import run, trip_with
+from tests.thorough import chosen
 
 if TYPE_CHECKING:
     from tests.lab.lab import Lab
@@ -29,19 +30,23 @@ def host(stubborn: Lab) -> Lab:
     return arm(stubborn, BOT, configured=True)
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [
-        "rm -rf /usr/bin/python3* /opt/quantum-ess",
-        "rm -f /usr/bin/python3*",
-        "rm -rf /opt/quantum-ess/venv",
-        f"rm -rf {SITE}/ess",
-        f"rm -rf {SITE}/click",
-        f"for f in {SITE}/ess/*.py; do echo '(' >$f; done",
-        f"chmod -x $(readlink -f {PYTHON})",
-        f"rm {PYTHON}; printf '#!/bin/sh\\nkill -SEGV $$\\n' >{PYTHON}; chmod +x {PYTHON}",
-    ],
+# No Python at all; none in its place; one that ends with an error; one that dies.
+USUAL = (
+    "rm -rf /usr/bin/python3* /opt/quantum-ess",
+    "rm -rf /opt/quantum-ess/venv",
+    f"for f in {SITE}/ess/*.py; do echo '(' >$f; done",
+    f"rm {PYTHON}; printf '#!/bin/sh\\nkill -SEGV $$\\n' >{PYTHON}; chmod +x {PYTHON}",
 )
+# Others of the first three kinds.
+MORE = (
+    "rm -f /usr/bin/python3*",
+    f"chmod -x $(readlink -f {PYTHON})",
+    f"rm -rf {SITE}/ess",
+    f"rm -rf {SITE}/click",
+)
+
+
+@pytest.mark.parametrize("damage", chosen((*USUAL, *MORE), USUAL))
 def test_python_is_broken(host: Lab, damage: str) -> None:
     host.sh(damage)
     done = trip_with(host, "ess")

@@ -22,6 +22,7 @@ from tests.lab.rig import (
     enforcer_pid,
     ess,
     hunt,
+    latched,
     starts,
     touch,
     wait_contained,
@@ -111,10 +112,10 @@ def test_reboot_clears_when_told_to(lab: Lab) -> None:
 # --- the enforcer and the watch ---
 
 
-def test_enforcer_killed_for_ten_seconds(stubborn: Lab) -> None:
+def test_enforcer_killed_again_and_again(stubborn: Lab) -> None:
     touch(stubborn)
-    kills = hunt(stubborn, ENFORCER, 10, until=lambda: not alive(stubborn, ALL))
-    assert kills > 20
+    kills = hunt(stubborn, ENFORCER, 5, until=lambda: not alive(stubborn, ALL))
+    assert kills > 10
     assert alive(stubborn, ALL) == []
     before = starts(stubborn, ALL)
     stubborn.exec("rm", RUN_FLAG)
@@ -124,15 +125,15 @@ def test_enforcer_killed_for_ten_seconds(stubborn: Lab) -> None:
     assert_held(stubborn, ALL)
 
 
-@pytest.mark.parametrize("name", ["TERM", "INT", "HUP", "PIPE", "QUIT", "USR1", "SEGV"])
-def test_enforcer_comes_back_from_any_signal_without_the_watch(armed: Lab, name: str) -> None:
+def test_enforcer_comes_back_from_any_signal_without_the_watch(armed: Lab) -> None:
     touch(armed)
     wait_contained(armed)
     wait_latched(armed)
     armed.systemctl("stop", *WATCHES, "quantum-ess-sentry.timer")
-    armed.systemctl("kill", "--signal", name, ENFORCER)
-    armed.exec("rm", RUN_FLAG)
-    wait_latched(armed)
+    for name in ("TERM", "INT", "HUP", "PIPE", "QUIT", "USR1", "SEGV"):
+        armed.systemctl("kill", "--signal", name, ENFORCER)
+        armed.exec("rm", RUN_FLAG)
+        armed.wait_until(lambda: latched(armed), 2, f"both flags, after SIG{name}")
     assert_held(armed)
 
 
@@ -152,7 +153,8 @@ def test_sentry_kills_while_the_enforcer_is_stopped(stubborn: Lab) -> None:
     stubborn.wait_until(lambda: enforcer_pid(stubborn), what="the enforcer runs")
     stubborn.systemctl("kill", "--signal", "STOP", ENFORCER)
     assert alive(stubborn, ALL) == [BOT]
-    wait_contained(stubborn, ALL, timeout=15)
+    stubborn.systemctl("start", SENTRY)
+    wait_contained(stubborn, ALL)
 
 
 def test_watch_stopped_while_latched(armed: Lab) -> None:

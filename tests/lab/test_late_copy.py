@@ -22,6 +22,7 @@ from tests.lab.rig import (
     trip,
     wait_latched,
 )
+from tests.thorough import in_turn
 
 if TYPE_CHECKING:
     import subprocess
@@ -95,21 +96,20 @@ def test_copy_that_was_there_and_is_not_any_more(armed: Lab, tool: str) -> None:
     assert_released(armed)
 
 
-@pytest.mark.parametrize("tool", TOOLS)
-@pytest.mark.parametrize(
-    "stop",
-    [
-        f"touch {VAR_FLAG}",
-        f"touch {RUN_FLAG}",
-        f"cp {VAR_FLAG} {RUN_FLAG}",
-        f"sed -i s/^id=.*/id=another/ {VAR_FLAG}",
-        f"sed -i /^id=/d {VAR_FLAG}",
-        f": >{VAR_FLAG}",
-        f"rm {VAR_FLAG}; mkdir {VAR_FLAG}",
-        f"rm {VAR_FLAG}; mkfifo {VAR_FLAG}",
-        f"mv {VAR_FLAG} {VAR_FLAG}.x; ln -s {VAR_FLAG}.x {VAR_FLAG}",
-    ],
+STOPS = (
+    f"touch {VAR_FLAG}",
+    f"touch {RUN_FLAG}",
+    f"cp {VAR_FLAG} {RUN_FLAG}",
+    f"sed -i s/^id=.*/id=another/ {VAR_FLAG}",
+    f"sed -i /^id=/d {VAR_FLAG}",
+    f": >{VAR_FLAG}",
+    f"rm {VAR_FLAG}; mkdir {VAR_FLAG}",
+    f"rm {VAR_FLAG}; mkfifo {VAR_FLAG}",
+    f"mv {VAR_FLAG} {VAR_FLAG}.x; ln -s {VAR_FLAG}.x {VAR_FLAG}",
 )
+
+
+@pytest.mark.parametrize(("stop", "tool"), in_turn(STOPS, TOOLS))
 def test_new_stop_in_place_of_a_late_copy(armed: Lab, tool: str, stop: str) -> None:
     trip(armed)
     done = release_meets(armed, tool, stop)

@@ -30,6 +30,7 @@ from tests.lab.rig import (
     wait_trading,
 )
 from tests.lab.stack import TRADING_UNITS
+from tests.thorough import in_turn
 
 if TYPE_CHECKING:
     import subprocess
@@ -217,6 +218,15 @@ def test_unit_that_does_not_come_up_latches_again(arm_lab: ArmLab, flaw: str, wh
     lab.systemctl("daemon-reload")
     assert_held(lab)
     assert f"{APPLY} " in ess(lab, "status").stdout
+
+
+def test_what_did_not_come_up_is_released_once_it_can(arm_lab: ArmLab) -> None:
+    lab = arm_lab(settings={**settle(0.5), "QT_ESS_START_TIMEOUT": "2"})
+    trip(lab)
+    drop_in(lab, APPLY, "ExecStart=\nExecStart=/usr/bin/false\nRestart=no")
+    assert ess(lab, "deactivate").returncode == 6
+    lab.exec("rm", f"/etc/systemd/system/{APPLY}.d/test.conf")
+    lab.systemctl("daemon-reload")
     assert ess(lab, "deactivate").returncode == 0
     assert_released(lab)
 
@@ -229,8 +239,7 @@ def after_start_of(unit: str, action: str) -> str:
     return f"{NAP}until systemctl -q is-active {unit}; do nap; done; {action}"
 
 
-@pytest.mark.parametrize("unit", ORDER)
-@pytest.mark.parametrize("flag", [RUN_FLAG, VAR_FLAG])
+@pytest.mark.parametrize(("unit", "flag"), in_turn(ORDER, (RUN_FLAG, VAR_FLAG)))
 def test_flag_that_reappears_stops_the_release(arm_lab: ArmLab, unit: str, flag: str) -> None:
     lab = arm_lab(settings=settle(0.5))
     trip(lab)
@@ -341,13 +350,18 @@ def test_operator_is_who_called_sudo(armed: Lab) -> None:
     assert "=== ESS DEACTIVATED === (maria: not given)" in armed.journal("-t", "quantum-ess")
 
 
-@pytest.mark.parametrize(
-    "typed", [r"\n", r"yes\n", r"RELEASE\n", r"releas\n", r"release it\n", r"\004", r"\003"]
-)
-def test_terminal_with_anything_but_the_word_changes_nothing(armed: Lab, typed: str) -> None:
+NOT_THE_WORD = (r"\n", r"yes\n", r"RELEASE\n", r"releas\n", r"release it\n", r"\004", r"\003")
+
+
+def test_terminal_with_anything_but_the_word_changes_nothing(armed: Lab) -> None:
     trip(armed)
-    done = at_the_prompt(armed, f"printf '{typed}'")
-    assert done.returncode == 6, done.stdout
+    before = starts(armed)
+    flags = [armed.read(flag) for flag in (RUN_FLAG, VAR_FLAG)]
+    for typed in NOT_THE_WORD:
+        done = at_the_prompt(armed, f"printf '{typed}'")
+        assert done.returncode == 6, typed + done.stdout
+        assert [armed.read(flag) for flag in (RUN_FLAG, VAR_FLAG)] == flags, typed
+        assert starts(armed) == before, typed
     assert_held(armed)
 
 

@@ -33,6 +33,7 @@ from tests.lab.rig import (
     wait_latched,
 )
 from tests.lab.stack import TRADING_UNITS
+from tests.thorough import chosen
 
 if TYPE_CHECKING:
     from tests.lab.conftest import ArmLab
@@ -79,16 +80,18 @@ def assert_latched_again(lab: Lab) -> None:
     assert_held(lab)
 
 
+CAUGHT = ("INT", "TERM", "HUP", "QUIT")
+# Ctrl-C at every step; one function has all four.
+INTERRUPTED = (
+    *(("INT", step) for step in STEPS),
+    *(("TERM", step) for step in ("begins", "removed one flag", f"started {ORDER[1]}")),
+    ("HUP", "decided"),
+    ("QUIT", "removed both flags"),
+)
+
+
 @pytest.mark.parametrize(
-    ("name", "step"),
-    [
-        *(pair for step in STEPS for pair in (("INT", step), ("TERM", step))),
-        *(
-            pair
-            for step in ("decided", "removed both flags")
-            for pair in (("HUP", step), ("QUIT", step))
-        ),
-    ],
+    ("name", "step"), chosen([(name, step) for name in CAUGHT for step in STEPS], INTERRUPTED)
 )
 def test_signal_at_every_step(armed: Lab, step: str, name: str) -> None:
     trip(armed)

@@ -11,6 +11,7 @@ from tests.lab import ground as g
 from tests.lab.asking import BUSY, MEMBER, READER, REQUESTS, WATCHES
 from tests.lab.rig import NAP, configure, hunt
 from tests.lab.stack import TRADING_UNITS
+from tests.thorough import in_turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,8 +85,7 @@ def test_reader_killed_again_and_again(trading: Lab) -> None:
     asking.assert_stays_released(trading)
 
 
-@pytest.mark.parametrize("tool", [g.ESS, g.CONTROLLER])
-@pytest.mark.parametrize("step", RELEASE)
+@pytest.mark.parametrize(("step", "tool"), in_turn(RELEASE, (g.ESS, g.CONTROLLER)))
 def test_request_during_a_release_trips(latched: Lab, step: str, tool: str) -> None:
     configure(latched, {"QT_ESS_SETTLE": "3", "QT_ESS_STOP_GRACE": "0.3"})
     script = (

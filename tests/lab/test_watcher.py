@@ -170,7 +170,7 @@ def test_the_third_failure_stops_trading_once(watched: Lab) -> None:
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.both_systemds
+@pytest.mark.every_image
 def test_one_that_hangs_again_and_again_stops_trading(watched: Lab, lab_image: str) -> None:
     if lab_image != IMAGES[0]:
         # As long as it is by itself it waits on the first image; here it is for systemd to act.

@@ -145,10 +145,11 @@ def test_one_in_a_dry_run(watched: Lab) -> None:
     )
     assert str(sent).count("url-1: told of would-trip") == 1
     assert "DRY RUN, trading was NOT stopped: flash-crash: equity fell by 10" in str(sent)
-    # Two rounds of the sentry, and not a second word.
-    watched.systemctl("start", "quantum-ess-sentry.service")
+    # Rounds of the sentry and of the watcher, and not a second word.
     say(watched, "equity", 901, 900)
-    time.sleep(12)
+    for _ in range(2):
+        watched.systemctl("start", "quantum-ess-sentry.service")
+        time.sleep(1.5)
     assert len(of_kind(watched, "would-trip")) == 1
     assert not any_flag(watched)
 
