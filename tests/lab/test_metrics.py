@@ -240,7 +240,7 @@ def stuck(lab: Lab) -> int:
 def test_a_directory_that_hangs_holds_up_nobody(armed: Lab) -> None:
     """One child hangs there, deaf to SIGKILL; the sentry goes on, and sends no second one."""
     g.hang(armed, DIRECTORY)
-    for _ in range(3):
+    for _ in range(2):
         assert_sentry_works(armed)
         resume(armed)
     assert stuck(armed) == 1
@@ -252,7 +252,7 @@ def test_a_disk_that_hangs_leaves_the_file_as_it_is(armed: Lab) -> None:
     g.down(armed, "quantum-ess-aftermath.service")
     g.hang(armed, "/var/lib/quantum-ess")
     before = armed.sh(f"stat -c %y {FILE}").stdout
-    for _ in range(3):
+    for _ in range(2):
         began = time.monotonic()
         armed.systemctl("start", SENTRY, check=False)
         assert time.monotonic() - began < 5

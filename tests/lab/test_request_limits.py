@@ -81,10 +81,10 @@ def test_thousands_at_once(counted: Lab) -> None:
 
 def test_who_asks_in_a_loop_wears_nobody_out(counted: Lab) -> None:
     before, begun = lines(counted), starts(counted)
-    loop = f"timeout 8 sh -c 'cd {REQUESTS}; while :; do : >x; : >.y; done' || :"
+    loop = f"timeout 4 sh -c 'cd {REQUESTS}; while :; do : >x; : >.y; done' || :"
     asking.run(counted, MEMBER, "sh", "-c", loop)
     asking.assert_stopped(counted)
-    assert starts(counted) - begun < 20
+    assert starts(counted) - begun < 12
     assert lines(counted) - before < 100
     assert counted.systemctl("show", "-P", "Version", timeout=2).stdout
 
@@ -101,10 +101,10 @@ def test_directory_that_cannot_be_emptied(counted: Lab) -> None:
     assert lines(counted) - before <= 2
     assert starts(counted) - begun <= 2
     assert g.latched(counted)
-    for tool in (g.ESS, g.CONTROLLER):
-        done = counted.exec(tool, "deactivate", check=False, timeout=30)
-        assert done.returncode == 6
-        assert "a request to stop waits" in done.stderr
+    # So does Python: test_release_is_refused_while_the_reader_hangs.
+    done = counted.exec(g.CONTROLLER, "deactivate", check=False, timeout=30)
+    assert done.returncode == 6
+    assert "a request to stop waits" in done.stderr
     counted.exec("umount", REQUESTS)
     asking.assert_stopped(counted)
     g.release(counted)

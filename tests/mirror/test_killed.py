@@ -13,6 +13,7 @@ from ess.aftermath.channel import DeliveryError
 from tests.checks.tracked import CHECKOUT
 from tests.mirror.host import MARKER, TRIPPED, Host, Listener, document, entries, types
 from tests.mirror.proxy import Proxy, When
+from tests.thorough import in_turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -98,8 +99,8 @@ def killed_at(server: Server, paths: Paths, what: str, at: int, when: When) -> b
         return proxy.broke
 
 
-@pytest.mark.parametrize("when", When)
-@pytest.mark.parametrize("what", ["stop", "reset"])
+# What Redis knows before a command it knows after the one before that.
+@pytest.mark.parametrize(("what", "when"), in_turn(["stop", "reset"], [When.AFTER, When.BEFORE]))
 def test_killed_at_any_command(
     host: Host, server: Server, ear: Listener, what: str, when: When
 ) -> None:

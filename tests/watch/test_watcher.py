@@ -246,7 +246,7 @@ def test_an_evaluator_in_an_endless_loop_is_not_called_alive(
     )
     seen = daemon.pings
     say(server, "health", "OK")
-    time.sleep(3.5)
+    time.sleep(1.5)
     assert daemon.pings <= seen + 1
     daemon.process.send_signal(signal.SIGTERM)
     daemon.end()

@@ -91,6 +91,7 @@ def test_the_drill_is_in_the_audit_log_when_it_ends(host: Lab) -> None:
     )
     assert f"{NOTE} ({SETTINGS})" in done.stdout
     assert len(of_kind(host, "drill")) == before + 1
+    assert of_kind(host, "drill")[-1]["mode"] == "canary"
     assert (last_drill(host)["chain"], last_drill(host)["channels"]) == ("yes", "")
     parts = [claim["part"] for claim in json.loads(host.read("/root/proof.json"))["claims"]]
     assert parts == ["stop"] * (len(parts) - 2) + ["aftermath"] * 2

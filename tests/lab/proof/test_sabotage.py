@@ -95,6 +95,8 @@ def sound(ground: Ground, lab_image: str) -> Iterator[Lab]:
         lab.sh(MEND)
 
 
+# On such a host it passes in test_canary.
+@pytest.mark.thorough
 def test_without_sabotage_the_drill_passes(sound: Lab) -> None:
     done = proof(sound)
     assert done.returncode == 0, done.stdout

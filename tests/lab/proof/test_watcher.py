@@ -35,13 +35,15 @@ from tests.lab.proof.watching import (
     watcher_part,
     watcher_proof,
 )
+from tests.lab.stack import MONITOR_UNITS, TRADING_UNITS
 from tests.lab.test_events import records
 from tests.lab.test_watcher import UNIT
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    from tests.lab.ground import Ground
     from tests.lab.lab import Lab
 
 pytestmark = pytest.mark.timeout(300)
@@ -86,9 +88,25 @@ def test_a_broken_limit_and_the_watchers_death_stop_the_canary(
     assert [line for line in said if "trading is not touched)" not in line] == []
 
 
-def test_what_redis_allows_is_proved_and_its_password_not_shown(host: Lab) -> None:
+def furnish(lab: Lab) -> None:
+    units = (*TRADING_UNITS, *MONITOR_UNITS)
+    lab.systemctl("start", *units)
+    lab.wait_until(lambda: all(lab.state(unit) == "active" for unit in units))
+
+
+@pytest.fixture
+def watched(ground: Ground, lab_image: str) -> Iterator[Lab]:
+    """That host for one test after the other, each of which has it watched as it wants."""
+    lab = ground.lab(lab_image)
+    assert drill_left(lab) == []
+    yield lab
+    if any(map(lab.exists, MAIN_FLAGS)):
+        lab.exec("ess", "deactivate", "--yes", timeout=30)
+
+
+def test_what_redis_allows_is_proved_and_its_password_not_shown(watched: Lab) -> None:
     """It may be read, then written, and then the password is another."""
-    host.systemctl("start", "redis-server.service")
+    host = watched
     acl = ("redis-cli", "ACL", "SETUSER", "watch")
     rules = "on >s3cret ~quantum:ess:* +@read +@connection +@transaction"
     host.exec(*acl, *rules.split())
@@ -112,7 +130,8 @@ def test_what_redis_allows_is_proved_and_its_password_not_shown(host: Lab) -> No
     assert "s3cret" not in done.stdout
 
 
-def test_prometheus_breaks_its_limit_by_itself(host: Lab) -> None:
+def test_prometheus_breaks_its_limit_by_itself(watched: Lab) -> None:
+    host = watched
     keys = {
         "WATCH_REDIS_URL": "",
         "WATCH_PROMETHEUS_URL": "http://127.0.0.1:9090",
@@ -128,7 +147,8 @@ def test_prometheus_breaks_its_limit_by_itself(host: Lab) -> None:
     assert drill_left(host) == []
 
 
-def test_what_stops_nothing_is_told(host: Lab) -> None:
+def test_what_stops_nothing_is_told(watched: Lab) -> None:
+    host = watched
     watch(host, DRY_RUN="true", WATCH_DEADMAN="alert")
     done = watcher_proof(host)
     assert done.returncode == 0, done.stdout
@@ -137,14 +157,16 @@ def test_what_stops_nothing_is_told(host: Lab) -> None:
     assert ms(done, REDIS) > 0
 
 
-def test_a_watcher_without_a_source_fails(host: Lab) -> None:
+def test_a_watcher_without_a_source_fails(watched: Lab) -> None:
+    host = watched
     watch(host, WATCH_REDIS_URL="")
     claims = failed(watcher_proof(host))
     assert [claim.split(":")[0] for claim in claims] == ["the watcher has something to hear"]
     assert drill_left(host) == []
 
 
-def test_while_latched_it_leaves_the_latch_and_the_watcher_alone(host: Lab) -> None:
+def test_while_latched_it_leaves_the_latch_and_the_watcher_alone(watched: Lab) -> None:
+    host = watched
     watch(host)
     host.exec("ess", "activate", check=False, timeout=30)
     before = identity(host)
@@ -169,7 +191,8 @@ def interrupt(lab: Lab, signal: str, moment: Callable[[Lab], bool]) -> None:
     kill(lab, signal)
 
 
-def test_an_interrupted_drill_of_the_watcher_is_cleaned_up(host: Lab) -> None:
+def test_an_interrupted_drill_of_the_watcher_is_cleaned_up(watched: Lab) -> None:
+    host = watched
     watch(host)
     before = processes(host), identity(host)
     for moment in (watcher_up, canary_stopped):
@@ -179,7 +202,8 @@ def test_an_interrupted_drill_of_the_watcher_is_cleaned_up(host: Lab) -> None:
         assert (processes(host), identity(host)) == before
 
 
-def test_a_killed_drill_of_the_watcher_is_cleaned_up_by_the_next(host: Lab) -> None:
+def test_a_killed_drill_of_the_watcher_is_cleaned_up_by_the_next(watched: Lab) -> None:
+    host = watched
     watch(host)
     before = processes(host), identity(host)
     interrupt(host, "SIGKILL", watcher_up)

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from tests.lab.proof.drill import left_behind, part
+from tests.lab.rig import WATCH_SETTINGS, watch_settings
 from tests.lab.test_watcher import UNIT, switch_on
 
 if TYPE_CHECKING:
@@ -57,8 +58,10 @@ def watcher_part(lab: Lab, *, impatient: bool = False) -> str:
 
 
 def watch(lab: Lab, **keys: str) -> Lab:
-    """Switch the watcher on, and tell it of an account whose drawdown is 1 %."""
-    switch_on(lab, **keys)
+    """Switch the watcher on, unless it is, and tell it of an account whose drawdown is 1 %."""
+    if not lab.exists(WATCH_SETTINGS) or lab.read(WATCH_SETTINGS) != watch_settings(**keys):
+        switch_on(lab, **keys)
+        lab.systemctl("restart", UNIT)
     for value in (1000, 1000, 990):
         words = ("name", "equity", "value", str(value))
         lab.exec("redis-cli", "XADD", "quantum:ess:figures", "*", *words)
