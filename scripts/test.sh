@@ -2,6 +2,7 @@
 # All tests of quantum-ess, on a Debian 12 or Ubuntu machine with nothing prepared: installs what it needs,
 # makes the lab images, then runs pytest. Its exit code is pytest's.
 # usage: sudo scripts/test.sh [PYTEST ARGUMENT...]        for example: sudo scripts/test.sh tests/unit -k config
+# Before a release: sudo scripts/test.sh --thorough (README.md).
 set -euo pipefail
 [[ -t 0 ]] || exec </dev/null
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ from tests.lab import managers
 from tests.lab.stack import put_trading_stack
 
 if TYPE_CHECKING:
+    import subprocess
+
     from tests.lab.conftest import BootLab
     from tests.lab.lab import Lab
 
@@ -270,12 +273,17 @@ def test_unknown_is_never_safe(armed: Lab, lab_image: str, manager: str) -> None
     if manager not in managers.MANAGERS[lab_image]:
         manager = "systemctl"
     environment = managers.environment(manager)
-    with armed.pid1_frozen():
-        assert [finding["code"] for finding in findings(armed, manager)] == ["systemd-silent"]
-        done = armed.exec("ess", "status", check=False, env=environment)
-        assert done.stdout.startswith("ESS STATUS: INACTIVE\nDISARMED")
-        quiet = armed.exec("ess", "status", "--quiet", check=False, env=environment)
-        assert (quiet.returncode, quiet.stdout, quiet.stderr) == (5, "", "")
-        doctor = armed.exec("ess", "doctor", check=False, env=environment)
-        assert doctor.stdout.startswith("DISARMED: 1 error.\n\n  systemd-silent: systemd\n")
-        assert doctor.returncode == 5
+
+    def asked(*words: str) -> subprocess.CompletedProcess[str]:
+        return armed.exec("ess", *words, check=False, env=environment)
+
+    # Each of them waits for systemd, and none for another.
+    with armed.pid1_frozen(), ThreadPoolExecutor() as pool:
+        found = pool.submit(findings, armed, manager)
+        commands = (("status",), ("status", "--quiet"), ("doctor",))
+        status, quiet, doctor = pool.map(lambda words: asked(*words), commands)
+    assert [finding["code"] for finding in found.result()] == ["systemd-silent"]
+    assert status.stdout.startswith("ESS STATUS: INACTIVE\nDISARMED")
+    assert (quiet.returncode, quiet.stdout, quiet.stderr) == (5, "", "")
+    assert doctor.stdout.startswith("DISARMED: 1 error.\n\n  systemd-silent: systemd\n")
+    assert doctor.returncode == 5

@@ -97,7 +97,8 @@ def restore(lab: Lab, scenario: Scenario) -> None:
     """Undo what the scenario was given, release, and start what it left down."""
     lab.sh(scenario.undo, timeout=30)
     if any_flag(lab):
-        lab.exec(CONTROLLER, "activate")
+        if scenario.frozen or not scenario.latched:
+            lab.exec(CONTROLLER, "activate")
         lab.exec(CONTROLLER, "deactivate", "--no-start", timeout=30)
     lab.systemctl("reset-failed", check=False)
     lab.systemctl("start", *TRADING_UNITS)

@@ -268,7 +268,7 @@ def test_activation_during_a_release_wins(armed: Lab) -> None:
     """At whatever moment of a release somebody stops trading, it is down when he is told so."""
     begun = "[[ $(</run/quantum-ess/release.lock) == $! ]] || ! kill -0 $!"
     armed.sh("touch /run/quantum-ess/release.lock")
-    for delay in range(50, 650, 60):
+    for delay in range(50, 650, 100):
         trip(armed)
         later = f"until {begun}; do :; done; sleep {delay / 1000}"
         script = f"{CONTROLLER} deactivate & {later}; {CONTROLLER} activate; wait $!"

@@ -17,6 +17,7 @@ from tests.lab.proof.drill import (
     proof,
 )
 from tests.lab.stack import MONITOR_UNITS, TRADING_UNITS
+from tests.thorough import chosen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,7 +103,11 @@ def test_without_sabotage_the_drill_passes(sound: Lab) -> None:
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize("name", CANARY_SABOTAGES)
+# An enforcer that does nothing is found by the same claim as one that does not kill.
+USUAL = [name for name in CANARY_SABOTAGES if name != "controller empty"]
+
+
+@pytest.mark.parametrize("name", chosen(CANARY_SABOTAGES, USUAL))
 def test_sabotage_of_the_canary_is_found(sound: Lab, name: str) -> None:
     host = sound
     host.exec("rm", "-f", "/var/lib/quantum-ess/last-drill")

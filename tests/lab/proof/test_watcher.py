@@ -125,7 +125,7 @@ def test_what_redis_allows_is_proved_and_its_password_not_shown(watched: Lab) ->
     host.exec(*acl, "resetpass", ">other")
     host.exec("redis-cli", "CLIENT", "KILL", "USER", "watch")
     host.wait_until(lambda: "redis: " in host.show(UNIT, "StatusText")["StatusText"], what="deaf")
-    done = watcher_proof(host)
+    done = watcher_proof(host, impatient=True)
     assert any(line.startswith(HEARS) for line in failed(done))
     assert "s3cret" not in done.stdout
 
