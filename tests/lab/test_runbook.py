@@ -40,14 +40,14 @@ def furnish(lab: Lab) -> None:
 
 @pytest.fixture
 def host(ground: Ground, lab_image: str) -> Iterator[Lab]:
-    """That host; who follows it next finds nothing wrong with it, or gets another."""
+    """That host; who follows it next finds it armed, or gets another."""
     lab = ground.lab(lab_image)
     lab.begin_journal()
     yield lab
     try:
         bring_about(lab, "trading")
-        as_before = not findings(lab)
-    except (AssertionError, ValueError):
+        as_before = lab.exec("bash", CONTROLLER, "status", "--quiet", check=False).returncode == 0
+    except AssertionError:
         as_before = False
     if not as_before:
         ground.drop()
