@@ -130,7 +130,7 @@ def _run(argv: Sequence[str], seconds: float, out: int, err: int) -> tuple[int |
     except OSError as error:
         return None, f"{name}: {error.strerror}"
     try:
-        code = child.wait(seconds)
+        code = _wait(child, seconds)
     except subprocess.TimeoutExpired:
         _end(child)
         return None, f"{name} did not answer within {seconds:g} s"
@@ -144,7 +144,24 @@ def _end(child: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child.pid, signal.SIGKILL)
     with contextlib.suppress(subprocess.TimeoutExpired):
-        child.wait(_BURIAL)
+        _wait(child, _BURIAL)
+
+
+def _wait(child: subprocess.Popen[bytes], seconds: float) -> int:
+    """Return its exit code as soon as it has ended. Raises TimeoutExpired."""
+    try:
+        ended = os.pidfd_open(child.pid)
+    except OSError:
+        # Linux before 5.3. Popen looks again and again, and sleeps up to 50 ms in between.
+        return child.wait(seconds)
+    try:
+        poll = select.poll()
+        poll.register(ended, select.POLLIN)
+        if not poll.poll(seconds * 1000):
+            raise subprocess.TimeoutExpired(child.args, seconds)
+    finally:
+        os.close(ended)
+    return child.wait()
 
 
 def _locate(program: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import time
 from typing import TYPE_CHECKING
 
@@ -58,6 +60,25 @@ def test_a_grandchild_that_keeps_the_output_open_holds_nobody_up() -> None:
 def test_a_signal_is_told() -> None:
     result = process.run(["sh", "-c", "kill -9 $$"], 10)
     assert (result.code, result.error) == (None, "sh was killed by signal 9")
+
+
+def test_its_end_is_seen_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Popen.wait(seconds) sleeps, up to 50 ms at a time: half of what `ess status` took."""
+
+    def asleep(_seconds: float) -> None:
+        raise AssertionError("slept while the program ran")
+
+    monkeypatch.setattr("time.sleep", asleep)
+    assert process.run(["sleep", "0.2"], 10).ok
+
+
+def test_a_kernel_that_cannot_be_told_to_wake_us(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(_pid: int) -> int:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr("os.pidfd_open", unknown)
+    assert process.run(["sh", "-c", "sleep 0.1; exit 3"], 10).code == 3
+    assert process.run(["sleep", "5"], 0.1).error == "sleep did not answer within 0.1 s"
 
 
 def test_environment_and_input_are_clean(monkeypatch: pytest.MonkeyPatch) -> None:
