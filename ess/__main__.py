@@ -54,13 +54,22 @@ def _hand_over(paths: Paths, arguments: list[str], receipt: Receipt | None) -> i
     if arguments in _SERVICES:
         return _serve(paths, arguments)
     try:
-        from ess import cli, errors  # noqa: PLC0415 - the latch comes before what can fail
+        from ess import direct, errors  # noqa: PLC0415 - the latch comes before what can fail
     except ImportError as error:
         return _broken(paths, arguments, error)
     try:
-        return cli.run(paths, arguments, receipt)
+        code = direct.run(paths, arguments, receipt)
+        return _parse(paths, arguments, receipt) if code is None else code
     except errors.BrokenError as error:
         return _broken(paths, arguments, error)
+
+
+def _parse(paths: Paths, arguments: list[str], receipt: Receipt | None) -> int:
+    try:
+        from ess import cli  # noqa: PLC0415 - most command lines are plain
+    except ImportError as error:
+        return _broken(paths, arguments, error)
+    return cli.run(paths, arguments, receipt)
 
 
 def _serve(paths: Paths, arguments: list[str]) -> int:

@@ -1,7 +1,7 @@
-"""The command line of a trip, understood without any library.
+"""The command lines of an emergency, understood without any library.
 
-Only an exactly well-formed `activate` is recognised. Everything else, a request for help included,
-is left to the full parser and trips nothing.
+Only what is exactly well-formed is recognised. Everything else, a request for help included, is
+left to the full parser and trips, releases and tells nothing.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 CATEGORIES = ("0", "1")
 _NOT_A_REASON = ("--help", "-h", "--version", "--reason", "--category")
+_LOOKS = {"status": ("--json", "--quiet"), "doctor": ("--json",)}
 
 
 class Request:
@@ -20,6 +21,14 @@ class Request:
     def __init__(self, reason: str | None = None, category: str | None = None) -> None:
         self.reason = reason
         self.category = category
+
+
+class Release:
+    """What a `deactivate` command line asks for; `reason` is None where it does not say."""
+
+    def __init__(self) -> None:
+        self.reason: str | None = None
+        self.confirmed = self.every = self.no_start = False
 
 
 def is_reason(text: str) -> bool:
@@ -47,3 +56,32 @@ def trip_request(arguments: Sequence[str]) -> Request | None:
         else:
             return None
     return request
+
+
+def release_request(arguments: Sequence[str]) -> Release | None:
+    """Return the request of a well-formed `deactivate` command line, None for anything else."""
+    if not arguments or arguments[0] != "deactivate":
+        return None
+    request = Release()
+    words = iter(arguments[1:])
+    for word in words:
+        if word == "--yes":
+            request.confirmed = True
+        elif word == "--all":
+            request.every = True
+        elif word == "--no-start":
+            request.no_start = True
+        elif word == "--reason" and not (reason := next(words, "-")).startswith("-"):
+            request.reason = reason
+        elif word.startswith("--reason="):
+            request.reason = word.partition("=")[2]
+        else:
+            return None
+    return None if request.every and request.no_start else request
+
+
+def look_request(arguments: Sequence[str]) -> frozenset[str] | None:
+    """Return the options of a well-formed `status` or `doctor`, None for anything else."""
+    known = _LOOKS.get(arguments[0]) if arguments else None
+    flags = frozenset(arguments[1:])
+    return flags if known is not None and flags.issubset(known) else None

@@ -6,8 +6,7 @@ import contextlib
 import errno
 import os
 import signal
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ess import names
 from ess.errors import CgroupError
@@ -19,8 +18,7 @@ _VANISHED = (errno.ENOENT, errno.ENODEV)
 _UNIT_SUFFIXES = (".service", ".scope")
 
 
-@dataclass(frozen=True, slots=True)
-class Cgroup:
+class Cgroup(NamedTuple):
     """The cgroup directory of one trading unit."""
 
     unit: str

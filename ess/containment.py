@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ess import cgroup, escaped, names
 from ess.errors import CgroupError
@@ -19,8 +18,7 @@ if TYPE_CHECKING:
 _MOVING = ("activating", "deactivating")
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(NamedTuple):
     """One look at trading; `error` says why it is not known what else lives.
 
     `escaped`: what lives outside its unit's cgroup.

@@ -8,8 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ess import regular
 
@@ -25,8 +24,7 @@ _FIELDS = 3
 _STATE, _THREADS, _START = 0, 17, 19
 
 
-@dataclass(frozen=True, slots=True)
-class Escaped:
+class Escaped(NamedTuple):
     """One process of a trading unit outside its cgroup; `start` in ticks since boot."""
 
     unit: str

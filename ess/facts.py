@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,8 +25,7 @@ class FileState(Enum):
     UNREADABLE = "unreadable"
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """The configuration as it is, and as it was installed."""
 
     current: Config | None
@@ -36,20 +34,18 @@ class Settings:
     exists: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Systemd:
+class Systemd(NamedTuple):
     """What systemd says; with `error` the rest is what it said before it fell silent."""
 
     error: str = ""
     trading: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
-    units: Mapping[str, Properties] = field(default_factory=dict)
+    units: Mapping[str, Properties] = {}
     assertions: Mapping[str, tuple[Assertion, ...]] | None = None
     assertions_error: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Drill:
+class Drill(NamedTuple):
     """The record of the last drill; `epoch` is None when there is none that can be read.
 
     `channels`: of each alert channel that was tried, whether it took a test; `chain`: "yes" when
@@ -59,12 +55,11 @@ class Drill:
     epoch: float | None
     result: str = ""
     at: str = ""
-    channels: Mapping[str, bool] = field(default_factory=dict)
+    channels: Mapping[str, bool] = {}
     chain: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Stray:
+class Stray(NamedTuple):
     """A trading program that runs where the stop does not look.
 
     `left`: it is a process of the unit, which left the cgroup; else it was never in it. `user`:
@@ -78,8 +73,7 @@ class Stray:
     user: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Kernel:
+class Kernel(NamedTuple):
     """What the cgroup tree and /proc say."""
 
     cgroup_error: str = ""
@@ -88,8 +82,7 @@ class Kernel:
     strays_error: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Disk:
+class Disk(NamedTuple):
     """What the file system says about our files and directories.
 
     `metrics_age`: s since the sentry wrote its file; None where none is expected, infinite where
@@ -104,16 +97,14 @@ class Disk:
     metrics_age: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(NamedTuple):
     """Events in a spool: how many, and the age of the oldest (s)."""
 
-    count: int
+    events: int
     age: float
 
 
-@dataclass(frozen=True, slots=True)
-class Aftermath:
+class Aftermath(NamedTuple):
     """What follows a stop, as it is.
 
     `unknown`: what could not be looked at, and why; `broken`: why the delivery service cannot run;
@@ -124,20 +115,19 @@ class Aftermath:
     through a channel; `faults`: of the newest part of the audit log, (where, what).
     """
 
-    unknown: Mapping[str, str] = field(default_factory=dict)
+    unknown: Mapping[str, str] = {}
     problems: tuple[str, ...] = ()
     broken: str = ""
     credentials: tuple[str, ...] = ()
     exposed: str = ""
-    packages: Mapping[str, str] = field(default_factory=dict)
-    waiting: Mapping[str, Waiting] = field(default_factory=dict)
+    packages: Mapping[str, str] = {}
+    waiting: Mapping[str, Waiting] = {}
     channels: tuple[str, ...] = ()
-    missed: Mapping[str, int] = field(default_factory=dict)
+    missed: Mapping[str, int] = {}
     faults: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """Everything measured, at one time: `now`, s since the epoch; `monotonic`, s of the clock
     that systemd's ...TimestampMonotonic tell in us; `aftermath`, `watch`: None when nobody asked.
     """

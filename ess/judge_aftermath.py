@@ -84,7 +84,7 @@ def _packages(_facts: Facts, after: Aftermath, _paths: Paths) -> Iterator[Findin
 def _spool(_facts: Facts, after: Aftermath, _paths: Paths) -> Iterator[Finding]:
     for spool, waiting in after.waiting.items():
         if waiting.age > _WAITED:
-            many = "1 event waits" if waiting.count == 1 else f"{waiting.count} events wait"
+            many = "1 event waits" if waiting.events == 1 else f"{waiting.events} events wait"
             message = f"{many} to be recorded, the oldest for {_span(waiting.age)}"
             fix = f"sudo systemctl start {_SERVICE}; journalctl -u {_SERVICE} -n 20"
             yield Finding("spool-waiting", spool, message, fix)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from ess.errors import EssError
 
@@ -23,8 +22,7 @@ START_JOBS = frozenset(
 _COMMAND = re.compile(r"\{ path=(.*?) ; argv\[\]=(.*?) ; ignore_errors=", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Assertion:
+class Assertion(NamedTuple):
     """One Assert...= of a loaded unit, as systemd has it."""
 
     kind: str
@@ -33,8 +31,7 @@ class Assertion:
     parameter: str
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(NamedTuple):
     """One queued or running job."""
 
     number: int
@@ -47,8 +44,7 @@ class Job:
         return self.kind in START_JOBS
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(NamedTuple):
     """One ExecStart= line: the program, and its arguments joined by spaces (argv[0] first).
 
     `directory`: where it runs, empty when that is not known.
@@ -107,15 +103,24 @@ def choose(seconds: float = READ_PATIENCE) -> Manager:
     if wanted not in ("", SYSTEMCTL, PYSTEMD):
         raise EssError(f"QT_ESS_MANAGER={wanted}: no such manager", "use systemctl or pystemd")
     if wanted != SYSTEMCTL:
-        from ess.dbus import DBusManager  # noqa: PLC0415 - most hosts have no pystemd
-
-        if DBusManager.available():
-            return DBusManager(seconds)
+        pystemd = _pystemd(seconds)
+        if pystemd is not None:
+            return pystemd
         if wanted == PYSTEMD:
             raise EssError("QT_ESS_MANAGER=pystemd: pystemd cannot be imported", "install it")
     from ess.systemctl import SystemctlManager  # noqa: PLC0415 - see above
 
     return SystemctlManager(seconds)
+
+
+def _pystemd(seconds: float) -> Manager | None:
+    try:
+        import pystemd  # noqa: PLC0415, F401 - most hosts have none, and need not load what uses it
+    except ImportError:
+        return None
+    from ess.dbus import DBusManager  # noqa: PLC0415 - see above
+
+    return DBusManager(seconds) if DBusManager.available() else None
 
 
 def commands(exec_start: str, working_directory: str = "") -> tuple[Command, ...]:

@@ -10,8 +10,7 @@ import math
 import os
 import stat
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ess import bounded, cgroup, config, latch, plan, regular, tripset, users
 from ess.errors import CgroupError, ConfigError, ManagerError
@@ -60,8 +59,7 @@ _RECORD = 4096
 _LARGEST = 1 << 24
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
+class _Kept(NamedTuple):
     """The group and the mode a directory of ours has to have; it belongs to root."""
 
     group: str

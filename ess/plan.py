@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ess import names, regular
 from ess.errors import ReleaseError
@@ -36,8 +35,7 @@ class Which(Enum):
     NONE = "none"
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(NamedTuple):
     """What the person asked for."""
 
     which: Which

@@ -13,8 +13,7 @@ import select
 import signal
 import subprocess
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from ess.text import clean
 
@@ -32,8 +31,7 @@ _LONGEST_ANSWER = 65536
 _PASSED_ON = ("TERM", "NO_COLOR", "SUDO_USER", "COLUMNS")
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """How a program ended: `code` is None when it could not be started or had to be killed."""
 
     code: int | None

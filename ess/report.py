@@ -6,11 +6,9 @@ The first line answers the question, the next says what to do; somebody reads th
 from __future__ import annotations
 
 import datetime
-import json
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ess.armed import is_armed
 from ess.findings import Severity
@@ -31,8 +29,7 @@ _SHOWN_PIDS = 10
 _AGES = ((86400, "days"), (3600, "h"), (60, "min"))
 
 
-@dataclass(frozen=True, slots=True)
-class Alive:
+class Alive(NamedTuple):
     """A trading unit with living processes; `outside`: they were never in its cgroup."""
 
     unit: str
@@ -40,14 +37,13 @@ class Alive:
     outside: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(NamedTuple):
     """All that status knows at `now` (s since the epoch)."""
 
     state: State
     findings: tuple[Finding, ...]
     now: float
-    note: Mapping[str, str] = field(default_factory=dict)
+    note: Mapping[str, str] = {}
     alive: tuple[Alive, ...] = ()
     unknown: str = ""
     queued: tuple[str, ...] = ()
@@ -130,7 +126,7 @@ def status_record(view: View, code: ExitCode) -> dict[str, object]:
         "operator": note.get("operator"),
         "source": note.get("source"),
         "reason": note.get("reason"),
-        "alive": [asdict(alive) for alive in view.alive],
+        "alive": [alive._asdict() for alive in view.alive],
         "queued": list(view.queued),
         "unknown": view.unknown,
         "findings": _rows(view.findings),
@@ -266,10 +262,12 @@ def _count(number: int, what: str) -> str:
 
 def _rows(found: Sequence[Finding]) -> list[dict[str, str]]:
     return [
-        asdict(finding) | {"severity": finding.severity.value, "meaning": finding.meaning}
+        finding._asdict() | {"severity": finding.severity.value, "meaning": finding.meaning}
         for finding in found
     ]
 
 
 def _dump(value: object) -> str:
+    import json  # noqa: PLC0415 - the screen does without
+
     return json.dumps(value, indent=2)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -66,7 +65,7 @@ def doctor(paths: Paths, form: Form) -> ExitCode:
     with loading():
         from ess.aftermath import health  # noqa: PLC0415 - status does without
 
-    facts = replace(measure(paths, choose()), aftermath=health.look(paths))
+    facts = measure(paths, choose())._replace(aftermath=health.look(paths))
     found = armed.findings(facts, paths)
     acked = judge_aftermath.acked(facts)
     code = ExitCode.DONE if armed.is_armed(found) else ExitCode.NOT_ARMED
@@ -92,7 +91,7 @@ def current(paths: Paths, manager: Manager | None = None) -> View:
     found = armed.findings(facts, paths)
     if facts.latch is State.CLEAR:
         return View(State.CLEAR, tuple(found), time.time(), watch=facts.watch)
-    return replace(_active(paths, manager, facts, found), watch=facts.watch)
+    return _active(paths, manager, facts, found)._replace(watch=facts.watch)
 
 
 def _active(paths: Paths, manager: Manager, facts: Facts, found: list[Finding]) -> View:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import errno
 import itertools
+import marshal
 import os
 import re
-from dataclasses import astuple, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ess import bounded, names
 from ess.facts import Stray
@@ -32,8 +32,7 @@ _PATIENCE = 2.0
 _SHEBANG_WORDS = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Process:
+class Process(NamedTuple):
     """One process of this host: its arguments, its cgroup v2 path, and the pid of its parent.
 
     `program`, `directory`: the file it runs, and where it is; empty for who may not know. `user`:
@@ -64,13 +63,11 @@ def read(proc: str = "/proc", patience: float = _PATIENCE) -> list[Process]:
     not tell what it runs: the command line of a process that hangs in the kernel may not be
     readable, ever.
     """
-    import json  # noqa: PLC0415 - the way in must not wait for what is needed after the stop
-
     os.stat(f"{proc}/1/status")
-    answer = bounded.call(lambda: json.dumps(list(map(astuple, _all(proc)))).encode(), patience)
+    answer = bounded.call(lambda: marshal.dumps([*map(tuple, _all(proc))]), patience)
     if answer is None:
         raise OSError(errno.ETIMEDOUT, "a process does not tell what it runs")
-    return [Process(pid, tuple(words), *rest) for pid, words, *rest in json.loads(answer)]
+    return [Process(*known) for known in marshal.loads(answer)]  # noqa: S302 - from our own child
 
 
 def _all(proc: str) -> list[Process]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ess import config, names
 from ess.errors import ConfigError
@@ -22,8 +21,7 @@ _UNIT_PATH = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class TripSet:
+class TripSet(NamedTuple):
     """Names and patterns of the trading units, the settings, and what to tell the person."""
 
     trading: tuple[str, ...]

@@ -5,7 +5,6 @@ The first line answers the question, the next says what to do; the worst is alwa
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ess import report
@@ -48,7 +47,7 @@ def _status(picture: Picture) -> list[Line]:
         return text
 
     # The watcher has a part of its own.
-    text = report.status_text(replace(picture.view, watch=None), note, _REASONS)
+    text = report.status_text(picture.view._replace(watch=None), note, _REASONS)
     return [Line(line, tones.get(line, "")) for line in text.split("\n")]
 
 

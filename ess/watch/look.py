@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ess import bounded, keyfile, regular, text
 from ess.watch import places, switch
@@ -30,8 +29,7 @@ _ENABLED = ("enabled", "enabled-runtime")
 _DISABLED = ("disabled", "static")
 
 
-@dataclass(frozen=True, slots=True)
-class Watch:
+class Watch(NamedTuple):
     """The watcher.
 
     `wanted`: it is switched on, None when that is not known; `state`: what systemd says of its

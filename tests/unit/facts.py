@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
 from typing import Any
 
 from ess import config
@@ -95,7 +94,7 @@ def with_unit(unit: str, **changed: str) -> Facts:
     facts = healthy()
     units = dict(facts.systemd.units)
     units[unit] = units.get(unit, {}) | changed
-    return replace(facts, systemd=replace(facts.systemd, units=units))
+    return facts._replace(systemd=facts.systemd._replace(units=units))
 
 
 def with_file(path: str, state: FileState | None) -> Facts:
@@ -103,9 +102,9 @@ def with_file(path: str, state: FileState | None) -> Facts:
     files = {name: known for name, known in facts.disk.files.items() if name != path}
     if state is not None:
         files[path] = state
-    return replace(facts, disk=replace(facts.disk, files=files))
+    return facts._replace(disk=facts.disk._replace(files=files))
 
 
 def with_part(part: str, **changed: Any) -> Facts:
     facts = healthy()
-    return replace(facts, **{part: replace(getattr(facts, part), **changed)})
+    return facts._replace(**{part: getattr(facts, part)._replace(**changed)})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -64,14 +63,14 @@ def latched(facts: Facts) -> Facts:
     running = {"ActiveState": "active", "SubState": "running"}
     for unit in (PATHS.path_unit, PATHS.trigger_unit):
         units[unit] = units[unit] | running
-    return replace(facts, latch=State.LATCHED, systemd=replace(facts.systemd, units=units))
+    return facts._replace(latch=State.LATCHED, systemd=facts.systemd._replace(units=units))
 
 
 def after(drill: Drill | None = None, **changed: Any) -> Facts:
     """Return the facts of a host that tells people through slack."""
     known = drill or Drill(NOW, "PASS", "2027-01-15T08:00:00Z", {"slack": True}, "yes")
-    told = replace(Aftermath(channels=("slack",)), **changed)
-    return replace(with_part("disk", drill=known), aftermath=told)
+    told = Aftermath(channels=("slack",))._replace(**changed)
+    return with_part("disk", drill=known)._replace(aftermath=told)
 
 
 def started(path: str, arguments: str) -> str:
@@ -132,7 +131,7 @@ CASES: dict[str, tuple[Facts, str]] = {
     "gate emptied by a later drop-in": (with_asserts(()), "gate-shadowed"),
     "gate for one flag only": (with_asserts(required(PATHS)[::2]), "gate-shadowed"),
     "gate as alternative only": (
-        with_asserts(tuple(replace(known, trigger=True) for known in required(PATHS))),
+        with_asserts(tuple(known._replace(trigger=True) for known in required(PATHS))),
         "gate-shadowed",
     ),
     "asserts unknown for all": (with_asserts(None, "no answer"), "gate-unknown"),
@@ -233,7 +232,7 @@ CASES: dict[str, tuple[Facts, str]] = {
     "no cgroup v2": (with_part("kernel", cgroup_error="none"), "cgroup-missing"),
     "old kernel": (with_part("kernel", can_kill=False), "cgroup-kill-missing"),
     "latch unreadable": (
-        replace(latched(healthy()), latch=State.UNKNOWN),
+        latched(healthy())._replace(latch=State.UNKNOWN),
         "latch-unreadable",
     ),
     "release broken off": (with_part("disk", left_running=True), "release-unfinished"),
@@ -262,7 +261,7 @@ CASES: dict[str, tuple[Facts, str]] = {
         after(Drill(NOW, "PASS", "2027-01-15T08:00:00Z", {"slack": True}, "no")),
         "audit-broken",
     ),
-    "enforcer dead": (replace(healthy(), latch=State.LATCHED), "enforcer-missing"),
+    "enforcer dead": (healthy()._replace(latch=State.LATCHED), "enforcer-missing"),
 }
 
 
@@ -302,7 +301,7 @@ def test_one_warning_for_all_that_run_as_root() -> None:
     units = dict(facts.systemd.units)
     other = next(unit for unit in facts.systemd.trading if unit != UNIT)
     units[other] = units[other] | {"User": "0"}
-    facts = replace(facts, systemd=replace(facts.systemd, units=units))
+    facts = facts._replace(systemd=facts.systemd._replace(units=units))
     [found] = armed.findings(facts, PATHS)
     assert (found.code, found.where) == ("may-leave-unit", " ".join(facts.systemd.trading))
 
@@ -362,19 +361,19 @@ def test_who_took_the_test_of_the_last_drill(
 
 def test_old_metrics_of_a_stopped_sentry_are_no_finding_of_their_own() -> None:
     facts = with_unit(PATHS.sentry_timer, ActiveState="inactive", SubState="dead")
-    old = replace(facts, disk=replace(facts.disk, metrics_age=math.inf))
+    old = facts._replace(disk=facts.disk._replace(metrics_age=math.inf))
     assert [finding.code for finding in armed.findings(old, PATHS)] == ["sentry-stopped"]
     assert armed.findings(with_part("disk", metrics_age=59), PATHS) == []
 
 
 def test_after_a_boot_metrics_take_a_moment() -> None:
     fresh = with_unit(PATHS.sentry_timer, ActiveEnterTimestampMonotonic="950000000")
-    missing = replace(fresh, disk=replace(fresh.disk, metrics_age=math.inf))
+    missing = fresh._replace(disk=fresh.disk._replace(metrics_age=math.inf))
     assert armed.findings(missing, PATHS) == []
 
 
 def test_a_silent_systemd_is_one_finding_and_never_armed() -> None:
-    facts = replace(healthy(), systemd=replace(healthy().systemd, error="silent", units={}))
+    facts = healthy()._replace(systemd=healthy().systemd._replace(error="silent", units={}))
     found = armed.findings(facts, PATHS)
     assert [finding.code for finding in found] == ["systemd-silent"]
     assert not armed.is_armed(found)
@@ -382,23 +381,23 @@ def test_a_silent_systemd_is_one_finding_and_never_armed() -> None:
 
 def test_units_that_systemd_did_not_describe_are_missing() -> None:
     facts = healthy()
-    facts = replace(facts, systemd=replace(facts.systemd, units={}))
+    facts = facts._replace(systemd=facts.systemd._replace(units={}))
     codes = {finding.code for finding in armed.findings(facts, PATHS)}
     assert {"path-missing", "quick-path-missing", "sentry-missing", "unit-missing"} <= codes
 
 
 def test_a_masked_trading_unit_needs_its_gate_on_disk_only() -> None:
     masked = with_unit(UNIT, LoadState="masked")
-    unasserted = replace(
-        masked, systemd=replace(masked.systemd, assertions={TRADING[1]: required(PATHS)})
+    unasserted = masked._replace(
+        systemd=masked.systemd._replace(assertions={TRADING[1]: required(PATHS)})
     )
     assert armed.findings(unasserted, PATHS) == []
 
 
 def test_a_neighbour_can_delete_the_flag_too() -> None:
     facts = with_unit("quantum-other.service", RuntimeDirectory="quantum")
-    systemd = replace(facts.systemd, others=("quantum-other.service",))
-    found = armed.findings(replace(facts, systemd=systemd), PATHS)
+    systemd = facts.systemd._replace(others=("quantum-other.service",))
+    found = armed.findings(facts._replace(systemd=systemd), PATHS)
     assert [finding.code for finding in found] == ["runtime-directory-clash"]
 
 
@@ -411,20 +410,18 @@ def test_instances_are_gated_by_their_template() -> None:
     halt = " ".join(trading)
     units[PATHS.halt_target] = units[PATHS.halt_target] | {"Conflicts": halt}
     known = CONFIG._replace(trading=(*TRADING, "bot@*.service"))
-    facts = replace(
-        facts,
-        settings=replace(facts.settings, current=known, installed=known),
-        systemd=replace(
-            facts.systemd,
+    facts = facts._replace(
+        settings=facts.settings._replace(current=known, installed=known),
+        systemd=facts.systemd._replace(
             trading=trading,
             units=units,
             assertions=dict.fromkeys(trading, required(PATHS)),
         ),
-        disk=replace(facts.disk, files={**facts.disk.files, gate(template): FileState.SAME}),
+        disk=facts.disk._replace(files={**facts.disk.files, gate(template): FileState.SAME}),
     )
     assert armed.findings(facts, PATHS) == []
     files = {path: state for path, state in facts.disk.files.items() if path != gate(template)}
-    spoilt = replace(facts, disk=replace(facts.disk, files=files))
+    spoilt = facts._replace(disk=facts.disk._replace(files=files))
     codes = {finding.code for finding in armed.findings(spoilt, PATHS)}
     assert codes == {"gate-missing"}
 

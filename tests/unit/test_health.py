@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,7 +65,7 @@ def record(paths: Paths, *kinds: str, **fields: str) -> None:
 
 
 def codes(paths: Paths) -> set[str]:
-    facts = replace(healthy(), aftermath=health.look(paths))
+    facts = healthy()._replace(aftermath=health.look(paths))
     return {finding.code for finding in judge_aftermath.judge(facts, paths)}
 
 
@@ -116,7 +115,7 @@ def test_events_that_wait_are_counted_by_the_oldest(paths: Paths) -> None:
     first, *_ = [drop(paths, number) for number in (1, 2, 3)]
     os.utime(first, (time.time() - 500,) * 2)
     waiting = health.look(paths).waiting[paths.spools[0]]
-    assert waiting.count == 3
+    assert waiting.events == 3
     assert 499 < waiting.age < 520
     assert codes(paths) == {"spool-waiting"}
     intake.run(paths)

@@ -55,12 +55,12 @@ def host(watch: Watch, deadman: dict[str, str] | None = None, **unit: str) -> Fa
         PATHS.watch_unit: UNIT | unit,
         PATHS.watch_deadman_unit: DEADMAN | (deadman or {}),
     }
-    return replace(facts, watch=watch, systemd=replace(facts.systemd, units=units))
+    return facts._replace(watch=watch, systemd=facts.systemd._replace(units=units))
 
 
 def standing(*verdicts: Verdict, **changed: Any) -> Watch:
     known = (*QUIET[len(verdicts) :], *verdicts, REDIS)
-    return replace(WATCH, standing=replace(FINE, verdicts=known, **changed))
+    return WATCH._replace(standing=replace(FINE, verdicts=known, **changed))
 
 
 def named(mood: Mood, *names: str) -> list[Verdict]:
@@ -69,7 +69,7 @@ def named(mood: Mood, *names: str) -> list[Verdict]:
 
 def down(state: str, sub: str = "dead", **unit: str) -> Facts:
     said = "masked" if unit.get("LoadState") == "masked" else sub
-    watch = replace(WATCH, state=f"{state} ({said})", since=60.0)
+    watch = WATCH._replace(state=f"{state} ({said})", since=60.0)
     return host(watch, None, ActiveState=state, SubState=sub, **unit)
 
 
@@ -83,38 +83,38 @@ CASES: dict[str, tuple[Facts, str]] = {
     "not installed": (down("inactive", LoadState="not-found"), "watcher-down"),
     "switched on, not applied": (down("inactive", UnitFileState="disabled"), "watcher-down"),
     "starts for long": (
-        host(replace(WATCH, state="activating (start)", since=16.0, standing=None)),
+        host(WATCH._replace(state="activating (start)", since=16.0, standing=None)),
         "watcher-down",
     ),
     "says nothing": (host(standing(age=31.0)), "watcher-silent"),
-    "never said anything": (host(replace(WATCH, standing=None, written=None)), "watcher-silent"),
+    "never said anything": (host(WATCH._replace(standing=None, written=None)), "watcher-silent"),
     "says what nobody understands": (
-        host(replace(WATCH, standing=None, trouble="cannot be understood")),
+        host(WATCH._replace(standing=None, trouble="cannot be understood")),
         "watcher-silent",
     ),
     "has no figures": (host(LEARNING), "watcher-deaf"),
     "has no figures, nobody knows since when": (
-        host(replace(LEARNING, since=None)),
+        host(LEARNING._replace(since=None)),
         "watcher-deaf",
     ),
     "has no source": (host(standing(sources={})), "watcher-deaf"),
     "its source is gone": (host(standing(sources=HARD_OF_HEARING)), "watcher-deaf"),
     "is to judge nothing": (
-        host(replace(WATCH, standing=replace(FINE, verdicts=(REDIS,)))),
+        host(WATCH._replace(standing=replace(FINE, verdicts=(REDIS,)))),
         "watcher-deaf",
     ),
     "dry run": (host(standing(dry_run=True)), "watcher-dry-run"),
     "runs with what was changed since": (
-        host(replace(standing(edition="1-1"), edition="2-1")),
+        host(standing(edition="1-1")._replace(edition="2-1")),
         "watcher-outdated",
     ),
     "runs with what is gone": (
-        host(replace(standing(edition="1-1"), edition="missing")),
+        host(standing(edition="1-1")._replace(edition="missing")),
         "watcher-outdated",
     ),
     "not for the next boot": (host(WATCH, UnitFileState="disabled"), "watcher-disabled"),
     "its settings are wrong": (
-        host(replace(WATCH, problems=(f"{PATHS.watch_config}:3: unknown key X",))),
+        host(WATCH._replace(problems=(f"{PATHS.watch_config}:3: unknown key X",))),
         "watch-misconfigured",
     ),
     "dead man masked": (host(WATCH, {"LoadState": "masked"}), "watcher-without-dead-man"),
@@ -126,10 +126,10 @@ CASES: dict[str, tuple[Facts, str]] = {
     "nobody calls the dead man": (host(WATCH, OnFailure=""), "watcher-without-dead-man"),
     "nobody notices that it hangs": (host(WATCH, WatchdogUSec="0"), "watcher-without-dead-man"),
     "kept from who asks": (
-        host(replace(WATCH, standing=None, trouble=NOT_YOURS, hidden=True)),
+        host(WATCH._replace(standing=None, trouble=NOT_YOURS, hidden=True)),
         "watch-unknown",
     ),
-    "its settings are kept from who asks": (host(replace(WATCH, hidden=True)), "watch-unknown"),
+    "its settings are kept from who asks": (host(WATCH._replace(hidden=True)), "watch-unknown"),
     "not known whether it is on": (
         host(Watch(None, "inactive (masked)", hidden=True), LoadState="masked"),
         "watch-unknown",
@@ -162,16 +162,16 @@ def test_it_all_fits_the_screen(facts: Facts, code: str) -> None:
     "watch",
     [
         OFF,
-        replace(OFF, state="failed (failed)"),
-        replace(WATCH, wanted=False, standing=None, state=""),
+        OFF._replace(state="failed (failed)"),
+        WATCH._replace(wanted=False, standing=None, state=""),
         None,
     ],
 )
 def test_where_it_is_off_nothing_is_said(watch: Watch | None) -> None:
-    facts = replace(host(OFF, {"LoadState": "masked"}, OnFailure=""), watch=watch)
+    facts = host(OFF, {"LoadState": "masked"}, OnFailure="")._replace(watch=watch)
     assert armed.findings(facts, PATHS) == []
     view = View(State.CLEAR, (), NOW)
-    assert report.status_text(replace(view, watch=watch), plain) == report.status_text(view, plain)
+    assert report.status_text(view._replace(watch=watch), plain) == report.status_text(view, plain)
 
 
 @pytest.mark.parametrize(
@@ -181,12 +181,12 @@ def test_where_it_is_off_nothing_is_said(watch: Watch | None) -> None:
         standing(dry_run=False, sources=None),
         standing(sources={"redis": Trouble("Connection refused", 59.0)}),
         standing(*named(Mood.BREACH, "drawdown")),
-        replace(LEARNING, since=119.0),
-        replace(WATCH, state="activating (start)", since=14.0, standing=None),
-        replace(WATCH, state=""),
-        replace(standing(edition="1-1"), edition="1-1"),
-        replace(standing(edition="1-1"), edition=""),
-        replace(standing(edition=""), edition="1-1"),
+        LEARNING._replace(since=119.0),
+        WATCH._replace(state="activating (start)", since=14.0, standing=None),
+        WATCH._replace(state=""),
+        standing(edition="1-1")._replace(edition="1-1"),
+        standing(edition="1-1")._replace(edition=""),
+        standing(edition="")._replace(edition="1-1"),
     ],
 )
 def test_what_is_well_or_may_soon_be_is_no_finding(watch: Watch) -> None:
@@ -194,15 +194,15 @@ def test_what_is_well_or_may_soon_be_is_no_finding(watch: Watch) -> None:
 
 
 def test_a_silent_systemd_hides_no_silent_watcher() -> None:
-    facts = host(replace(standing(age=99.0), state=""))
-    facts = replace(facts, systemd=replace(facts.systemd, error="silent", units={}))
+    facts = host(standing(age=99.0)._replace(state=""))
+    facts = facts._replace(systemd=facts.systemd._replace(error="silent", units={}))
     codes = [one.code for one in armed.findings(facts, PATHS)]
     assert codes == ["systemd-silent", "watcher-silent"]
 
 
 def test_a_file_full_of_mistakes_is_not_a_screen_full() -> None:
     problems = tuple(f"{PATHS.watch_config}:{n}: not KEY=VALUE" for n in range(5000))
-    found = armed.findings(host(replace(WATCH, problems=problems)), PATHS)
+    found = armed.findings(host(WATCH._replace(problems=problems)), PATHS)
     assert len(found) == 11
     assert found[-1].message == "4990 more lines of it are wrong"
 
@@ -226,31 +226,31 @@ AUTOMATIC = "automatic triggers do not work"
 LINES: list[tuple[Watch, How, str, str]] = [
     (WATCH, How.WATCHING, "watching 6 of 6", "good"),
     (
-        replace(WATCH, state="failed (failed)"),
+        WATCH._replace(state="failed (failed)"),
         How.DOWN,
         f"DOWN (failed) - {AUTOMATIC}; see: ess doctor",
         "bad",
     ),
     (
-        replace(WATCH, state="inactive (masked)"),
+        WATCH._replace(state="inactive (masked)"),
         How.DOWN,
         f"DOWN (masked) - {AUTOMATIC}; see: ess doctor",
         "bad",
     ),
     (
-        replace(WATCH, state="activating (start)", since=1.0, standing=None),
+        WATCH._replace(state="activating (start)", since=1.0, standing=None),
         How.STARTING,
         f"starting - {AUTOMATIC} yet",
         "warn",
     ),
     (
-        replace(standing(age=45.0), written=NOW - 45.0),
+        standing(age=45.0)._replace(written=NOW - 45.0),
         How.SILENT,
         "SILENT for 45 s - automatic triggers may not work; see: ess doctor",
         "bad",
     ),
     (
-        replace(WATCH, standing=None, trouble=NOT_YOURS, hidden=True),
+        WATCH._replace(standing=None, trouble=NOT_YOURS, hidden=True),
         How.UNKNOWN,
         f"UNKNOWN - {NOT_YOURS}",
         "warn",
@@ -268,14 +268,14 @@ LINES: list[tuple[Watch, How, str, str]] = [
         "bad",
     ),
     (
-        replace(standing(edition="1-1"), edition="2-1"),
+        standing(edition="1-1")._replace(edition="2-1"),
         How.WATCHING,
         "OUTDATED - watch.env was changed since: sudo systemctl restart quantum-ess-watch;"
         " watching 6 of 6",
         "warn",
     ),
     (
-        replace(standing(dry_run=True, edition="1-1"), edition="2-1"),
+        standing(dry_run=True, edition="1-1")._replace(edition="2-1"),
         How.DRY_RUN,
         "DRY RUN - it decides, and does not stop trading; OUTDATED - watch.env was changed since:"
         " sudo systemctl restart quantum-ess-watch; watching 6 of 6",
@@ -308,7 +308,7 @@ LINES: list[tuple[Watch, How, str, str]] = [
         "bad",
     ),
     (
-        replace(WATCH, standing=replace(FINE, verdicts=(REDIS,))),
+        WATCH._replace(standing=replace(FINE, verdicts=(REDIS,))),
         How.DEAF,
         f"DEAF, every evaluator is switched off - {AUTOMATIC}; see: ess doctor; watching 0 of 0",
         "bad",
@@ -332,7 +332,7 @@ def test_status_says_it_right_below_what_to_do() -> None:
         "Watcher: DOWN (failed) - automatic triggers do not work; see: ess doctor",
     ]
     (stopped,) = armed.findings(CASES["stopped"][0], PATHS)
-    broken = replace(stopped, code="path-stopped", where="quantum-ess.path")
+    broken = stopped._replace(code="path-stopped", where="quantum-ess.path")
     assert screen(View(State.CLEAR, (broken,), NOW, watch=WATCH))[3] == "Watcher: watching 6 of 6"
     latched = screen(View(State.LATCHED, (), NOW, watch=WATCH))
     assert latched[-1] == "Watcher: watching 6 of 6"

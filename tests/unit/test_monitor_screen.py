@@ -45,11 +45,11 @@ LONG = "x" * 255 + ".service"
 
 
 def watch(*verdicts: Verdict, **changed: Any) -> Watch:
-    return replace(WATCH, standing=replace(STANDING, verdicts=verdicts or ALL, **changed))
+    return WATCH._replace(standing=replace(STANDING, verdicts=verdicts or ALL, **changed))
 
 
 def stale(*verdicts: Verdict) -> Watch:
-    return replace(watch(*verdicts, age=720.0), written=NOW - 720.0)
+    return watch(*verdicts, age=720.0)._replace(written=NOW - 720.0)
 
 
 def shown(picture: Picture, width: int = 80) -> list[str]:
@@ -72,7 +72,7 @@ def test_the_first_line_answers_and_the_next_say_what_to_do() -> None:
     assert latched[2].startswith("Next: ")
     told = "\n".join(latched)
     assert all(word in told for word in ("2027-01-15T07:47:00Z (13 min ago)", "alice", "margin"))
-    alive = replace(LATCHED, alive=(Alive(UNIT, (5,)),))
+    alive = LATCHED._replace(alive=(Alive(UNIT, (5,)),))
     assert shown(replace(FINE, view=alive))[1].startswith("NOT CONTAINED")
 
 
@@ -129,17 +129,17 @@ SILENT, DOWN = "WATCHER: SILENT for ", "WATCHER: DOWN "
 STALE = {
     "old": (stale(QUIET), f"{SILENT}12 min - automatic"),
     "whatever interval it claims": (
-        replace(
-            stale(QUIET), standing=replace(STANDING, interval=1e300, verdicts=(QUIET,), age=31.0)
+        stale(QUIET)._replace(
+            standing=replace(STANDING, interval=1e300, verdicts=(QUIET,), age=31.0)
         ),
         SILENT,
     ),
     "its service has failed": (
-        replace(watch(QUIET), state="failed (failed)"),
+        watch(QUIET)._replace(state="failed (failed)"),
         f"{DOWN}(failed) - automatic triggers do not work; see: ess doctor.",
     ),
     "its service was stopped": (
-        replace(watch(QUIET), state="inactive (dead)"),
+        watch(QUIET)._replace(state="inactive (dead)"),
         f"{DOWN}(stopped) - automatic triggers do not work; see: ess doctor.",
     ),
 }
@@ -169,7 +169,7 @@ def test_since_when_it_is_silent() -> None:
         (Watch(True), "SILENT, it has said nothing since this host was started"),  # noqa: FBT003
         (Watch(None, trouble=NOT_YOURS), f"UNKNOWN - {NOT_YOURS}"),
         (Watch(False), "switched off: nothing but people watches the limits."),  # noqa: FBT003
-        (replace(stale(), wanted=False), "switched off: nothing but people watches the limits."),
+        (stale()._replace(wanted=False), "switched off: nothing but people watches the limits."),
     ],
 )
 def test_nothing_known_of_the_watcher(silent: Watch, said: str) -> None:
@@ -226,7 +226,7 @@ VIEWS = [
 WATCHES = [
     watch(*ODD, feeds={LONG: 1e300, NASTY: -5.0}),
     stale(*ODD),
-    replace(stale(*ODD), written=-1e300),
+    stale(*ODD)._replace(written=-1e300),
     Watch(None, LONG, None, NOW, NASTY),
 ]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pytest
 
@@ -58,7 +57,7 @@ Next: find out what happened. To resume trading: sudo ess deactivate
 
 
 def test_a_trading_program_outside_its_unit_is_alive_and_yours_to_end() -> None:
-    view = replace(ACTIVE, alive=(Alive("quantum-execution.service", (4711,), outside=True),))
+    view = ACTIVE._replace(alive=(Alive("quantum-execution.service", (4711,), outside=True),))
     assert (
         screen(view)
         == """\
@@ -78,8 +77,7 @@ If that does not end them: cut this host off the network or power it off.
 
 
 def test_not_contained() -> None:
-    view = replace(
-        ACTIVE,
+    view = ACTIVE._replace(
         alive=(Alive("quantum-execution.service", tuple(range(4000, 4020))),),
         queued=("quantum-governor.service (start)",),
         findings=(STOPPED,),
@@ -126,7 +124,7 @@ If that does not end them: cut this host off the network or power it off.
 
 def test_a_silent_systemd_is_said() -> None:
     assert "systemd does not answer; this was read from the kernel." in screen(
-        replace(ACTIVE, systemd_silent=True)
+        ACTIVE._replace(systemd_silent=True)
     )
 
 
@@ -222,19 +220,19 @@ def test_every_finding_fits_the_screen(case: tuple[object, str]) -> None:
     ],
 )
 def test_age(at: str, age: str) -> None:
-    view = replace(ACTIVE, note=NOTE | {"at": at})
+    view = ACTIVE._replace(note=NOTE | {"at": at})
     assert screen(view).split("since    ")[1].split("\n")[0].endswith(age)
 
 
 def test_hostile_notes_stay_in_their_lines() -> None:
-    view = replace(ACTIVE, note=NOTE | {"reason": "x " * 250, "operator": "y" * 500})
+    view = ACTIVE._replace(note=NOTE | {"reason": "x " * 250, "operator": "y" * 500})
     lines = screen(view).splitlines()
     assert lines[0] == "ESS STATUS: ACTIVE"
     assert all(line.startswith("  ") for line in lines[4:])
 
 
 def test_json() -> None:
-    view = replace(ACTIVE, alive=(Alive("a.service", (1, 2)),), findings=(STOPPED,))
+    view = ACTIVE._replace(alive=(Alive("a.service", (1, 2)),), findings=(STOPPED,))
     known = json.loads(report.status_json(view, ExitCode.NOT_CONTAINED))
     assert known == {
         "ess": "ACTIVE",
