@@ -72,6 +72,11 @@ class DBusManager:
             for unit, rows in answer.items()
         }
 
+    def runtime_directories(self, units: Sequence[str]) -> dict[str, list[str]]:
+        """See Manager."""
+        known = self.show(units, ["RuntimeDirectory"]) if units else {}
+        return {unit: known[unit].get("RuntimeDirectory", "").split() for unit in units}
+
     def matching(self, patterns: Sequence[str]) -> list[str]:
         """See Manager."""
         if not patterns:

@@ -68,6 +68,9 @@ class Manager(Protocol):
     def assertions(self, units: Sequence[str]) -> dict[str, tuple[Assertion, ...]]:
         """Return the asserts in effect for each unit."""
 
+    def runtime_directories(self, units: Sequence[str]) -> dict[str, list[str]]:
+        """Return, of each service, the directories below /run that go when it stops."""
+
     def matching(self, patterns: Sequence[str]) -> list[str]:
         """Return the units that systemd has loaded or could load and that a pattern stands for."""
 

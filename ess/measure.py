@@ -124,8 +124,12 @@ def _systemd(paths: Paths, manager: Manager, settings: Settings) -> Systemd:
         neighbours = manager.matching(_NEIGHBOURS)
         others = tuple(unit for unit in neighbours if unit not in trading)
         watcher = (paths.watch_unit, paths.watch_deadman_unit)
-        wanted = dict.fromkeys((*paths.own_units, *watcher, *trading, *others))
+        wanted = dict.fromkeys((*paths.own_units, *watcher, *trading))
         units = manager.show(list(wanted), PROPERTIES)
+        # To tell more of these PID 1 would read the files of each that is not loaded.
+        rest = [unit for unit in others if unit not in units]
+        for unit, directories in manager.runtime_directories(rest).items():
+            units[unit] = {"RuntimeDirectory": " ".join(directories)}
     except ManagerError as error:
         return Systemd(error=str(error))
     try:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ess import process, wire
+from ess import process, questions
 from ess.errors import ManagerError
 from ess.manager import SYSTEMCTL, Job
-from ess.names import is_bare_template
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,16 +36,15 @@ class SystemctlManager:
 
     def assertions(self, units: Sequence[str]) -> dict[str, tuple[Assertion, ...]]:
         """See Manager."""
-        return wire.assertions(units, self._seconds) if units else {}
+        return questions.assertions(units, self._seconds) if units else {}
+
+    def runtime_directories(self, units: Sequence[str]) -> dict[str, list[str]]:
+        """See Manager."""
+        return questions.runtime_directories(units, self._seconds) if units else {}
 
     def matching(self, patterns: Sequence[str]) -> list[str]:
         """See Manager."""
-        if not patterns:
-            return []
-        loaded = self._list("list-units", "--all", *_LISTING, "--", *patterns)
-        files = self._list("list-unit-files", *_LISTING, "--", *patterns)
-        units = {line.split()[0] for line in (loaded + files).splitlines() if line.split()}
-        return sorted(unit for unit in units if not is_bare_template(unit))
+        return questions.matching(patterns, self._seconds) if patterns else []
 
     def jobs(self) -> list[Job]:
         """See Manager."""
@@ -80,13 +78,6 @@ class SystemctlManager:
     def reconnect(self, unit: str) -> None:
         """See Manager."""
         self._ask("set-property", "--runtime", "--", unit, "IPAddressDeny=")
-
-    def _list(self, *arguments: str) -> str:
-        result = self._run(*arguments)
-        # An empty list is an error without a word to some versions.
-        if not result.ok and (result.error or result.code is None):
-            raise ManagerError(result.error)
-        return result.out
 
     def _ask(self, *arguments: str) -> str:
         result = self._run(*arguments)

@@ -1,8 +1,7 @@
-"""Just enough D-Bus to ask systemd which asserts are in effect.
+"""Just enough D-Bus to ask systemd a question (ess/questions.py).
 
-systemctl prints them as [unprintable] (252 to 257 at least), and busctl cannot talk to systemd's
-private socket, the one that answers when the message broker is dead. Only reads; never blocks
-longer than it is given.
+busctl cannot talk to systemd's private socket, the one that answers when the message broker is
+dead. Only reads; never blocks longer than it is given.
 """
 
 from __future__ import annotations
@@ -11,23 +10,19 @@ import os
 import socket
 import struct
 import time
-from typing import TYPE_CHECKING
-
-from ess.errors import ManagerError
-from ess.manager import Assertion
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 PRIVATE_SOCKET = "/run/systemd/private"
 _BROKER_SOCKET = "/run/dbus/system_bus_socket"
 _DESTINATION = "org.freedesktop.systemd1"
-_UNIT_INTERFACE = "org.freedesktop.systemd1.Unit"
 _METHOD_RETURN, _ERROR = 2, 3
 _FIXED_HEADER = 16
 _LARGEST_MESSAGE = 16 * 1024 * 1024
 _REPLY_SERIAL = 5
 _CHUNK = 65536
+
+Argument = str | tuple[str, ...]
+# Object, interface, member, arguments.
+Call = tuple[str, str, str, tuple[Argument, ...]]
 
 
 def unit_object(unit: str) -> str:
@@ -41,26 +36,7 @@ def unit_object(unit: str) -> str:
     return f"/org/freedesktop/systemd1/unit/{label}"
 
 
-def assertions(units: Sequence[str], seconds: float) -> dict[str, tuple[Assertion, ...]]:
-    """Return the asserts in effect for each unit. Raises ManagerError for want of an answer."""
-    try:
-        with _Connection(time.monotonic() + seconds) as connection:
-            serials = {
-                connection.call(
-                    unit_object(unit),
-                    "org.freedesktop.DBus.Properties",
-                    "Get",
-                    (_UNIT_INTERFACE, "Asserts"),
-                ): unit
-                for unit in units
-            }
-            return {unit: _asserts(connection.reply(serial)) for serial, unit in serials.items()}
-    except (OSError, ValueError, IndexError, struct.error) as error:
-        reason = getattr(error, "strerror", None) or str(error) or "no answer in time"
-        raise ManagerError(f"systemd did not tell its asserts: {reason}") from error
-
-
-class _Connection:
+class Connection:
     """A bus connection with one deadline for everything done over it (monotonic s)."""
 
     def __init__(self, deadline: float) -> None:
@@ -70,7 +46,7 @@ class _Connection:
         self._serial = 0
         self._replies: dict[int, bytes] = {}
 
-    def __enter__(self) -> _Connection:
+    def __enter__(self) -> Connection:
         try:
             self._begin()
         except BaseException:
@@ -98,11 +74,11 @@ class _Connection:
         path: str,
         interface: str,
         member: str,
-        arguments: tuple[str, ...],
+        arguments: tuple[Argument, ...],
         *,
         destination: str = _DESTINATION,
     ) -> int:
-        """Send a call with string arguments and return its serial."""
+        """Send a call with strings and lists of them, and return its serial. Raises OSError."""
         self._serial += 1
         fields = [
             (1, "o", path),
@@ -111,23 +87,24 @@ class _Connection:
             (6, "s", destination),
         ]
         if arguments:
-            fields.append((8, "g", "s" * len(arguments)))
+            kinds = ("s" if isinstance(argument, str) else "as" for argument in arguments)
+            fields.append((8, "g", "".join(kinds)))
         header = b""
         for code, kind, value in fields:
             header = _pad(header, 8) + bytes((code, 1)) + kind.encode() + b"\0"
             header += _text(value, len(header), kind)
         body = b""
         for argument in arguments:
-            body += _text(argument, len(body), "s")
+            body += _argument(argument, len(body))
         fixed = struct.pack("<cBBBIII", b"l", 1, 0, 1, len(body), self._serial, len(header))
         self._send(_pad(fixed + header, 8) + body)
         return self._serial
 
-    def reply(self, serial: int) -> bytes:
+    def reply(self, serial: int) -> Reader:
         """Return the body of the answer to a call. Raises OSError, ValueError."""
         while serial not in self._replies:
             self._receive()
-        return self._replies.pop(serial)
+        return Reader(self._replies.pop(serial))
 
     def _receive(self) -> None:
         order, kind, _, _, body_length, _, fields_length = struct.unpack(
@@ -140,7 +117,7 @@ class _Connection:
         if kind in (_METHOD_RETURN, _ERROR):
             serial = _reply_serial(fields)
             if kind == _ERROR:
-                reader = _Reader(body)
+                reader = Reader(body)
                 raise ValueError(reader.text() if body else "refused")
             self._replies[serial] = body
 
@@ -174,7 +151,7 @@ class _Connection:
         self._socket.settimeout(left)
 
 
-class _Reader:
+class Reader:
     """A little-endian message body, read from the front."""
 
     def __init__(self, data: bytes) -> None:
@@ -195,6 +172,12 @@ class _Reader:
         self.position += 1
         return value
 
+    def array(self, size: int) -> int:
+        """Go to the first element of an array, of this alignment, and return where it ends."""
+        length = self.number()
+        self.align(size)
+        return self.position + length
+
     def text(self) -> str:
         return self._string(self.number())
 
@@ -202,13 +185,15 @@ class _Reader:
         return self._string(self.byte())
 
     def _string(self, length: int) -> str:
+        if self.position + length >= len(self._data):
+            raise ValueError("a message that is cut off")
         value = self._data[self.position : self.position + length].decode()
         self.position += length + 1
         return value
 
 
 def _reply_serial(fields: bytes) -> int:
-    reader = _Reader(fields)
+    reader = Reader(fields)
     serial = 0
     while reader.position < len(fields):
         reader.align(8)
@@ -223,24 +208,17 @@ def _reply_serial(fields: bytes) -> int:
     return serial
 
 
-def _asserts(body: bytes) -> tuple[Assertion, ...]:
-    reader = _Reader(body)
-    if reader.signature() != "a(sbbsi)":
-        raise ValueError("asserts of an unknown form")
-    length = reader.number()
-    reader.align(8)
-    end = reader.position + length
-    found = []
-    while reader.position < end:
-        reader.align(8)
-        kind, trigger, negate = reader.text(), bool(reader.number()), bool(reader.number())
-        found.append(Assertion(kind, trigger, negate, reader.text()))
-        reader.number()
-    return tuple(found)
-
-
 def _pad(data: bytes, size: int) -> bytes:
     return data + b"\0" * (-len(data) % size)
+
+
+def _argument(argument: Argument, offset: int) -> bytes:
+    if isinstance(argument, str):
+        return _text(argument, offset, "s")
+    items = b""
+    for item in argument:
+        items += _text(item, len(items), "s")
+    return b"\0" * (-offset % 4) + struct.pack("<I", len(items)) + items
 
 
 def _text(value: str, offset: int, kind: str) -> bytes:

@@ -248,6 +248,9 @@ class Counting:
         self.asked.append("assertions")
         return dict.fromkeys(units, ())
 
+    def runtime_directories(self, units: Sequence[str]) -> dict[str, list[str]]:
+        return {unit: [] for unit in units}
+
     def matching(self, patterns: Sequence[str]) -> list[str]:
         self.asked.append(f"matching {patterns[0]}")
         return []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ess import wire
+from ess import questions, wire
 from ess.errors import ManagerError
 from ess.manager import Assertion
 
@@ -87,7 +87,7 @@ def test_asserts_are_read_past_signals(address: str) -> None:
     wanted = Assertion(
         "AssertPathExists", trigger=False, negate=True, parameter="/run/quantum/ESS_ON"
     )
-    assert wire.assertions(["a.service"], 5) == {"a.service": (wanted, wanted)}
+    assert questions.assertions(["a.service"], 5) == {"a.service": (wanted, wanted)}
     server.done.set()
     server.join(10)
 
@@ -106,14 +106,14 @@ def test_asserts_are_read_past_signals(address: str) -> None:
 def test_a_bad_answer_is_no_answer(address: str, answer: bytes) -> None:
     server = Server(address, answer)
     with pytest.raises(ManagerError, match="systemd did not tell its asserts"):
-        wire.assertions(["a.service"], 5)
+        questions.assertions(["a.service"], 5)
     server.join(10)
 
 
 def test_no_answer_is_given_up(address: str) -> None:
     server = Server(address, b"", keep=True)
     with pytest.raises(ManagerError, match=r"no answer in time|timed out"):
-        wire.assertions(["a.service"], 0.2)
+        questions.assertions(["a.service"], 0.2)
     server.done.set()
     server.join(10)
 
@@ -121,4 +121,49 @@ def test_no_answer_is_given_up(address: str) -> None:
 def test_nobody_there(address: str) -> None:
     assert address
     with pytest.raises(ManagerError, match="No such file"):
-        wire.assertions(["a.service"], 5)
+        questions.assertions(["a.service"], 5)
+
+
+def strings_body(*values: str, cut: int = 0) -> bytes:
+    items = b""
+    for value in values:
+        items = pad(items, 4) + string(value)
+    body = pad(b"\x02as\0", 4) + struct.pack("<I", len(items)) + items
+    return body[: len(body) - cut]
+
+
+def test_directories_are_read(address: str) -> None:
+    server = Server(address, message(2, 1, strings_body("quantum", "a", "bcd")), keep=True)
+    assert questions.runtime_directories(["a.service"], 5) == {"a.service": ["quantum", "a", "bcd"]}
+    server.done.set()
+    server.join(10)
+
+
+@pytest.mark.parametrize("cut", [1, 3, 6, 20])
+def test_a_list_that_is_cut_off_is_no_list(address: str, cut: int) -> None:
+    server = Server(address, message(2, 1, strings_body("quantum", "abc", "def", cut=cut)))
+    with pytest.raises(ManagerError, match="systemd did not tell its directories"):
+        questions.runtime_directories(["a.service"], 5)
+    server.join(10)
+
+
+def test_unit_files_are_files_and_links_with_the_name_of_a_unit(tmp_path: Path) -> None:
+    made, linked = tmp_path / "made", tmp_path / "linked"
+    made.mkdir()
+    linked.mkdir()
+    for name in ("quantum-a.service", "quantum a.service", "quantum-a.service~", "other.service"):
+        (made / name).touch()
+    (made / "quantum-d.service").mkdir()
+    (made / "quantum-a.service.d").mkdir()
+    (linked / "quantum-masked.service").symlink_to("/dev/null")
+    (linked / "quantum-gone.service").symlink_to("/nowhere")
+    places = [str(made), str(linked), str(tmp_path / "none"), str(made / "other.service")]
+    found = questions.on_disk(places, ["quantum*.service"])
+    assert found == {"quantum-a.service", "quantum-masked.service", "quantum-gone.service"}
+
+
+def test_a_place_that_cannot_be_looked_at_is_not_empty(tmp_path: Path) -> None:
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    with pytest.raises(ManagerError, match="loop: Too many levels"):
+        questions.on_disk([str(loop)], ["*.service"])
