@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import functools
 import itertools
 import marshal
 import os
@@ -14,7 +15,7 @@ from ess.facts import Stray
 from ess.manager import commands
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from ess.facts import Properties
     from ess.manager import Command
@@ -30,6 +31,7 @@ _GENERIC = ("/bin/", "/sbin/", "/usr/bin/", "/usr/sbin/")
 _PATIENCE = 2.0
 # A program with a #! line is seen behind its interpreter and up to one option of it.
 _SHEBANG_WORDS = 3
+_CHUNK = 1 << 16
 
 
 class Process(NamedTuple):
@@ -71,13 +73,9 @@ def read(proc: str = "/proc", patience: float = _PATIENCE) -> list[Process]:
 
 
 def _all(proc: str) -> list[Process]:
-    found = []
-    for name in os.listdir(proc):
-        if name.isdigit():
-            process = _read_process(proc, int(name))
-            if process is not None and process.arguments:
-                found.append(process)
-    return found
+    pids = (int(name) for name in os.listdir(proc) if name.isdigit())
+    root = functools.cache(lambda: _root(f"{proc}/self/mountinfo"))
+    return [process for pid in pids if (process := _read_process(proc, pid, root))]
 
 
 def outside(
@@ -149,13 +147,17 @@ def runs(command: Command, process: Process) -> bool:
 
 def _is_file(path: str, process: Process) -> bool:
     """Tell whether a process runs this file, under whatever name; a script by its interpreter."""
+    return path in _files(process)
+
+
+# Asked for every unit of a process before the next one.
+@functools.lru_cache(maxsize=1)
+def _files(process: Process) -> frozenset[str]:
+    """Return all that a process may be said to run."""
     first = process.arguments[:_SHEBANG_WORDS]
     behind = first if _is_interpreter(process.program or first[0]) else first[:1]
-    return path in (
-        *first,
-        process.program,
-        *(_absolute(word, process.directory) for word in behind),
-    )
+    absolute = (_absolute(word, process.directory) for word in behind)
+    return frozenset((*first, process.program, *absolute))
 
 
 def _absolute(path: str, directory: str) -> str:
@@ -195,15 +197,18 @@ def unit_of(cgroup: str, units: Sequence[str]) -> str:
     return unit if unit and names.matches_any(units, unit) else ""
 
 
-def _read_process(proc: str, pid: int) -> Process | None:
+def _read_process(proc: str, pid: int, root: Callable[[], list[str]]) -> Process | None:
+    """Return a process of this host that tells what it runs; a kernel thread tells nothing."""
     try:
         status = _read(f"{proc}/{pid}/status")
-        if _is_in_container(status) and not _has_our_root(proc, pid):
+        if _is_in_container(status) and not _has_our_root(proc, pid, root):
             return None
-        words = _words(proc, pid)
+        words = tuple(filter(None, _words(proc, pid)))
+        if not words:
+            return None
         return Process(
             pid,
-            tuple(filter(None, words)),
+            words,
             _cgroup(_read(f"{proc}/{pid}/cgroup")),
             _parent(status),
             _link(f"{proc}/{pid}/exe").removesuffix(" (deleted)"),
@@ -232,10 +237,10 @@ def _link(path: str) -> str:
         return ""
 
 
-def _has_our_root(proc: str, pid: int) -> bool:
+def _has_our_root(proc: str, pid: int, root: Callable[[], list[str]]) -> bool:
     """Tell whether it sees the files we see: it has numbers of its own, and is no container."""
     try:
-        return _root(f"{proc}/{pid}/mountinfo") == _root(f"{proc}/self/mountinfo")
+        return _root(f"{proc}/{pid}/mountinfo") == root()
     except OSError:
         return False
 
@@ -268,5 +273,12 @@ def _cgroup(text: str) -> str:
 
 
 def _read(path: str) -> str:
-    with open(path, encoding="utf-8", errors="replace") as file:
-        return file.read()
+    # Some five for each process: a file object costs more than the kernel's part.
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        content = b""
+        while more := os.read(descriptor, _CHUNK):
+            content += more
+    finally:
+        os.close(descriptor)
+    return content.decode("utf-8", "replace")

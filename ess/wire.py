@@ -61,10 +61,12 @@ class Connection:
         root = os.geteuid() == 0
         self._arm()
         self._socket.connect(PRIVATE_SOCKET if root else _BROKER_SOCKET)
-        self._send(b"\0AUTH EXTERNAL " + str(os.geteuid()).encode().hex().encode() + b"\r\n")
+        # BEGIN at once, not just before the first call: read together with all of that, it would
+        # lie in PID 1's buffer until something else comes over this connection.
+        known = str(os.geteuid()).encode().hex().encode()
+        self._send(b"\0AUTH EXTERNAL " + known + b"\r\nBEGIN\r\n")
         if not self._line().startswith(b"OK "):
             raise ValueError("not let in")
-        self._send(b"BEGIN\r\n")
         if not root:
             bus = "org.freedesktop.DBus"
             self.reply(self.call("/org/freedesktop/DBus", bus, "Hello", (), destination=bus))

@@ -50,6 +50,15 @@ def host(ground: g.Ground, lab_image: str) -> Lab:
     return ground.lab(lab_image)
 
 
+def test_one_question_alone_is_answered(host: Lab) -> None:
+    """Read together with the end of the greeting it lay in PID 1's buffer: one trading unit."""
+    ask = """
+from ess import questions
+print(*(len(questions.assertions(["quantum-governor.service"], 2)) for _ in range(200)))
+"""
+    assert set(host.exec(PYTHON, "-I", "-c", ask, timeout=60).stdout.split()) == {"1"}
+
+
 @pytest.mark.parametrize("who", ["root", "nobody"])
 def test_the_answers_are_those_of_systemctl(host: Lab, who: str) -> None:
     asked = host.exec("runuser", "-u", who, "--", PYTHON, "-I", "-c", ASK, timeout=60)
