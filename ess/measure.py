@@ -10,6 +10,7 @@ import math
 import os
 import stat
 import time
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from ess import bounded, cgroup, config, latch, plan, regular, tripset, users
@@ -167,23 +168,25 @@ def _disk(paths: Paths, settings: Settings) -> Disk:
     files, error = _manifest(paths)
     directories = dict.fromkeys((paths.run_dir, paths.state_dir, paths.runtime_dir), _ROOTS)
     directories[paths.requests] = _Kept(GROUP, 0o1730)
+    known = settings.current or settings.installed or config.default()
+    drill, left, written, *inspected = _aside(
+        lambda: regular.read(paths.last_drill, _RECORD),
+        lambda: b"1" if _left_running(paths) else b"0",
+        lambda: _written(f"{paths.root}{known.metrics_dir}", paths.sentry_metrics).encode(),
+        *(partial(_inspect, path, kept) for path, kept in directories.items()),
+    )
     return Disk(
         files=files,
         manifest_error=error,
-        directories={path: _directory(path, kept) for path, kept in directories.items()},
-        drill=_drill(paths),
-        left_running=_aside(lambda: b"1" if _left_running(paths) else b"0") == b"1",
-        metrics_age=_metrics_age(paths, settings),
+        directories=dict(zip(directories, map(_wrong, inspected), strict=True)),
+        drill=_drill(drill or b""),
+        left_running=left == b"1",
+        metrics_age=_age(written) if known.metrics_dir else None,
     )
 
 
-def _metrics_age(paths: Paths, settings: Settings) -> float | None:
+def _age(answer: bytes | None) -> float | None:
     """Return how old the sentry's file for node_exporter is (s), None where it writes none."""
-    known = settings.current or settings.installed or config.default()
-    directory = f"{paths.root}{known.metrics_dir}"
-    if not known.metrics_dir:
-        return None
-    answer = _aside(lambda: _written(directory, paths.sentry_metrics).encode())
     if answer is None:
         return math.inf
     return float(answer) if answer else None
@@ -221,13 +224,16 @@ def _compare(path: str, digest: str) -> FileState:
     return FileState.SAME if same else FileState.ALTERED
 
 
-def _directory(path: str, kept: _Kept) -> str:
+def _wrong(answer: bytes | None) -> str:
     """Return what is wrong with a directory of ours, or nothing."""
-    answer = _aside(lambda: _inspect(path, kept).encode())
     return "does not answer" if answer is None else answer.decode()
 
 
-def _inspect(path: str, kept: _Kept) -> str:
+def _inspect(path: str, kept: _Kept) -> bytes:
+    return _what_is_wrong(path, kept).encode()
+
+
+def _what_is_wrong(path: str, kept: _Kept) -> str:
     try:
         status = os.lstat(path)
         group = grp.getgrnam(kept.group).gr_gid
@@ -243,8 +249,8 @@ def _inspect(path: str, kept: _Kept) -> str:
     return "" if mode == kept.mode else f"has mode {mode:04o}, not {kept.mode:04o}"
 
 
-def _drill(paths: Paths) -> Drill:
-    record = key_values(_aside(lambda: regular.read(paths.last_drill, _RECORD)) or b"")
+def _drill(content: bytes) -> Drill:
+    record = key_values(content)
     epoch = record.get("epoch", "")
     known = float(epoch) if epoch.isascii() and epoch.isdigit() else None
     return Drill(
@@ -262,8 +268,8 @@ def _answers(text: str) -> dict[str, bool]:
     return {name: answer == "yes" for name, _, answer in pairs}
 
 
-def _aside(work: bounded.Work) -> bytes | None:
+def _aside(*works: bounded.Work) -> list[bytes | None]:
     try:
-        return bounded.call(work, _DISK_PATIENCE)
+        return bounded.each(works, _DISK_PATIENCE)
     except OSError:
-        return None
+        return [None] * len(works)

@@ -74,3 +74,49 @@ def test_spawning_without_a_process_to_be_had(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(os, "fork", fork)
     bounded.spawn(lambda: None, 1)
+
+
+def forks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    made: list[int] = []
+    fork = os.fork
+
+    def counted() -> int:
+        if pid := fork():
+            made.append(pid)
+        return pid
+
+    monkeypatch.setattr("os.fork", counted)
+    return made
+
+
+def test_several_in_turn_need_one_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = forks(monkeypatch)
+    large = os.urandom(300_000)
+    assert bounded.each([lambda: b"one", lambda: b"", lambda: large, lambda: b"\n"], 10) == [
+        *(b"one", b"", large, b"\n")
+    ]
+    assert len(made) == 1
+    assert bounded.each([], 10) == []
+
+
+def test_one_that_hangs_or_raises_takes_no_other_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = forks(monkeypatch)
+    began = time.monotonic()
+    works = [raise_something, lambda: b"a", hang, hang, lambda: b"b", raise_something]
+    assert bounded.each(works, 0.2) == [None, b"a", None, None, b"b", None]
+    assert 0.4 <= time.monotonic() - began < 4
+    assert len(made) == 4
+    for pid in made:
+        assert not Path(f"/proc/{pid}").exists()
+
+
+def test_one_that_ends_the_child_takes_no_other_with_it() -> None:
+    assert bounded.each([lambda: os._exit(0), lambda: b"a"], 10) == [None, b"a"]
+
+
+def test_each_has_its_time() -> None:
+    def slow() -> bytes:
+        time.sleep(0.15)
+        return b"done"
+
+    assert bounded.each([slow] * 4, 0.4) == [b"done"] * 4
