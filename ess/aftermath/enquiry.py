@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 from ess import regular
-from ess.aftermath import question, reply, settings
+from ess.aftermath import question, settings
 from ess.aftermath.question import Question, Sight
 from ess.aftermath.settings import Settings
 from ess.errors import AftermathError, ManagerError
@@ -95,6 +95,8 @@ def ask(paths: Paths, asked: Question) -> Generator[Answer]:
     Raises CannotRunError; AftermathError when there is no (complete) answer.
     """
     if not _has_systemd(paths):
+        from ess.aftermath import reply  # noqa: PLC0415 - the service's part, which few hosts lack
+
         yield from reply.answers(paths, asked)
         return
     service = _Service(paths)
@@ -198,5 +200,8 @@ def _lives(service: _Service) -> bool:
 
 def _longest(said: Answer, asked: Question) -> float:
     """Return how long the rest of the answer may take (s)."""
-    rounds = math.ceil(len(said.sight.channels) / reply.AT_ONCE) if asked.test else 0
-    return rounds * asked.seconds + _MORE
+    if not asked.test:
+        return _MORE
+    from ess.aftermath.reply import AT_ONCE  # noqa: PLC0415 - for tests only
+
+    return math.ceil(len(said.sight.channels) / AT_ONCE) * asked.seconds + _MORE

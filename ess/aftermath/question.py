@@ -11,8 +11,7 @@ import json
 import os
 import re
 import time
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ess import regular
 from ess.aftermath import case_store
@@ -28,8 +27,7 @@ _LITTER = 600.0
 _NAME = re.compile(r"\d{1,20}-\d{1,20}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """Which channels there are; `test`: the channel to try as well, EVERY for all, "" for none.
 
     `operator`: who asks; `seconds`: what each channel gets for its test.
@@ -40,8 +38,7 @@ class Question:
     seconds: float = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class Sight:
+class Sight(NamedTuple):
     """What the delivery has to do with, without the value of any key.
 
     `people`, `mirror`: the channels that work; `problems`: why others do not, a line each;
@@ -59,8 +56,7 @@ class Sight:
         return (*((self.mirror,) if self.mirror else ()), *self.people)
 
 
-@dataclass(frozen=True, slots=True)
-class Tried:
+class Tried(NamedTuple):
     """What one channel answered to a test, and after how long (ms)."""
 
     channel: str
@@ -69,8 +65,7 @@ class Tried:
     ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What is known so far; the last one is `done`."""
 
     sight: Sight
@@ -85,7 +80,7 @@ def place(paths: Paths) -> str:
 
 def put(path: str, question: Question) -> None:
     """Ask. Raises OSError."""
-    case_store.write(path, asdict(question))
+    case_store.write(path, question._asdict())
 
 
 def withdraw(path: str) -> bool:
@@ -123,7 +118,8 @@ def take(paths: Paths) -> dict[str, Question]:
 
 def answer(path: str, said: Answer) -> None:
     """Say what is known so far. Raises OSError."""
-    case_store.write(_answer(path), asdict(said))
+    known = {"sight": said.sight._asdict(), "tried": [one._asdict() for one in said.tried]}
+    case_store.write(_answer(path), said._asdict() | known)
 
 
 def answered(path: str) -> Answer | None:

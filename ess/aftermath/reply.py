@@ -11,7 +11,6 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ess import process
@@ -63,9 +62,9 @@ def answers(paths: Paths, asked: Question) -> Iterator[Answer]:
     yield known
     names = [one for one in known.sight.channels if asked.test in (EVERY, one)]
     for tried in _try_all(names, asked):
-        known = replace(known, tried=(*known.tried, tried))
+        known = known._replace(tried=(*known.tried, tried))
         yield known
-    yield replace(known, done=True)
+    yield known._replace(done=True)
 
 
 def look(paths: Paths) -> Sight:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ess import journal, process
 from ess.audit import chain
@@ -26,8 +25,7 @@ _REASON_WIDTH = 22
 _BEGINNINGS = ("trip", "contained", "not-contained")
 
 
-@dataclass(frozen=True, slots=True)
-class Activation:
+class Activation(NamedTuple):
     """One fall of the latch. `at`, `released`: UTC, ISO 8601, "" when not known; `ms`: from the
     flag to contained, None when trading was not seen contained; `seconds`: from trip to release;
     `detail`: what whoever asked for it went by, in his own words.
@@ -56,7 +54,7 @@ def activations(records: Iterable[Record]) -> list[Activation]:
         # The request may be recorded before the trip that follows it.
         if one.get("event") == "request" and one.get("first") == "yes":
             details[key] = clean(str(one.get("detail", "")))
-    known = (replace(one, detail=details.get(key, "")) for key, one in found.items())
+    known = (one._replace(detail=details.get(key, "")) for key, one in found.items())
     return sorted(known, key=lambda one: one.at, reverse=True)
 
 
@@ -73,7 +71,7 @@ def show(paths: Paths, *, limit: int, since: str, as_json: bool) -> ExitCode:
     chosen = [one for one in found if one.at >= start][:limit]
     console = Console()
     if as_json:
-        console.out(json.dumps([asdict(one) for one in chosen], indent=2))
+        console.out(json.dumps([one._asdict() for one in chosen], indent=2))
     else:
         console.out(text(chosen))
     return ExitCode.DONE
@@ -141,12 +139,12 @@ def _told(one: Activation, record: Record) -> Activation:
             operator, source, reason = (
                 clean(str(record.get(key, ""))) for key in ("operator", "source", "reason")
             )
-            return replace(one, at=at, operator=operator, source=source, reason=reason)
+            return one._replace(at=at, operator=operator, source=source, reason=reason)
         case "contained":
             ms = record.get("took", "")
-            return replace(one, at=one.at or at, ms=int(ms) if str(ms).isdigit() else None)
+            return one._replace(at=one.at or at, ms=int(ms) if str(ms).isdigit() else None)
         case "release-finished":
-            return replace(one, released=at, seconds=_seconds(one.at, at))
+            return one._replace(released=at, seconds=_seconds(one.at, at))
     return one
 
 

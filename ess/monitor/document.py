@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from ess import report
@@ -33,7 +32,9 @@ def text(picture: Picture) -> str:
         "watcher": how.record(watch, picture.view.now),
         "evaluators": [_evaluator(one, known=watch.judges) for one in verdicts],
         "feeds": dict(watch.standing.feeds) if watch.standing and watch.judges else None,
-        "activations": None if not past or past.trouble else list(map(asdict, past.activations)),
+        "activations": None
+        if not past or past.trouble
+        else [one._asdict() for one in past.activations],
         "activations_unknown": past.trouble if past else "not asked for",
     }
     return json.dumps(told, indent=2)
