@@ -59,9 +59,14 @@ def _hand_over(paths: Paths, arguments: list[str], receipt: Receipt | None) -> i
         return _broken(paths, arguments, error)
     try:
         code = direct.run(paths, arguments, receipt)
-        return _parse(paths, arguments, receipt) if code is None else code
+        if code is None:
+            return _parse(paths, arguments, receipt)
     except errors.BrokenError as error:
         return _broken(paths, arguments, error)
+    if __name__ == "__main__":
+        # All is said, and through no buffer: to tidy up would take as long as to ask systemd.
+        os._exit(code)
+    return code
 
 
 def _parse(paths: Paths, arguments: list[str], receipt: Receipt | None) -> int:

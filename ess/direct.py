@@ -6,6 +6,7 @@ everything that comes of its being wrong: nothing is said of a command line here
 
 from __future__ import annotations
 
+import gc
 import os
 
 from ess import argv
@@ -58,6 +59,8 @@ def _look(paths: Paths, arguments: Sequence[str]) -> int | None:
     flags = argv.look_request(arguments)
     if flags is None:
         return None
+    # What runs for some 0.1 s leaves nothing behind that is worth looking for.
+    gc.disable()
     with loading():
         from ess import status  # noqa: PLC0415 - each command loads what it needs
 

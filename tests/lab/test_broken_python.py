@@ -42,7 +42,7 @@ MORE = (
     "rm -f /usr/bin/python3*",
     f"chmod -x $(readlink -f {PYTHON})",
     f"rm -rf {SITE}/ess",
-    f"rm -rf {SITE}/click",
+    f"rm {SITE}/ess/direct.py",
 )
 
 
@@ -51,6 +51,19 @@ def test_python_is_broken(host: Lab, damage: str) -> None:
     host.sh(damage)
     done = trip_with(host, "ess")
     assert "using ess_controller.sh" in done.stderr
+    assert_stopped_and_released(host)
+
+
+def test_what_an_emergency_does_not_need_is_not_missed(host: Lab) -> None:
+    host.sh(f"rm -rf {SITE}/click")
+    assert trip_with(host, "ess").stderr == ""
+    assert_stopped_and_released(host)
+    assert run(host, "ess", "doctor").stderr == ""
+    # All else is said by bash, as far as it can.
+    assert "using ess_controller.sh" in run(host, "ess", "history").stderr
+
+
+def assert_stopped_and_released(host: Lab) -> None:
     assert_held(host, ALL)
     assert run(host, "ess", "status").returncode == 0
     assert run(host, "ess", "status", "--quiet").returncode == 7
