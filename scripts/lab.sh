@@ -5,7 +5,8 @@
 set -euo pipefail
 export LC_ALL=C
 
-LAB_SH=$(readlink -f "${BASH_SOURCE[0]}")
+LAB_SH=${BASH_SOURCE[0]}
+[[ $LAB_SH == /* && ! -L $LAB_SH ]] || LAB_SH=$(readlink -f "$LAB_SH")
 # shellcheck source=scripts/lab/common.sh
 . "${LAB_SH%/*}/lab/common.sh"
 # shellcheck source=scripts/lab/image.sh
@@ -93,14 +94,24 @@ check_layer() {
     mark_used "$layer"
 }
 
+# A layer says itself which image it is for.
+choose_image() {
+    image=${layer%%.*}
+    if [[ $image == "$1"-* && $layer != */* && -d $LAB_DIR/images/$image ]]; then
+        mark_used "$image"
+    else
+        ensure_image "$1"
+        image=$REPLY
+    fi
+    check_layer
+}
+
 cmd_up() {
     POSITIONALS=99 parse_options "$@"
     ((${#REST[@]} == 1)) || die "usage: lab.sh up NAME [OPTION...]"
     local name=${REST[0]}
     check_name "$name"
-    ensure_image "${image:-bookworm}"
-    image=$REPLY
-    check_layer
+    choose_image "${image:-bookworm}"
     create_lab "$name"
     trap 'cut_power; remove_disk' EXIT
     boot_lab "$name"
@@ -150,7 +161,7 @@ await_other_leader() {
     until find_leader && [[ $REPLY != "$old" ]]; do
         keeper_alive || die "lab ${LAB##*/} ended instead of rebooting (see $LAB/console)"
         ((EPOCHSECONDS < end)) || die "lab ${LAB##*/} did not shut down within $((2 * BOOT_TIMEOUT)) s"
-        sleep 0.05
+        nap 0.02
     done
 }
 
@@ -196,7 +207,7 @@ main() {
     set_paths
     case $verb in
         image | layer | forget-layer | product | wheels | up | exec | leader | upper | reboot | kill | boot | down | list) "cmd_$verb" "$@" ;;
-        sweep) sweep ;;
+        sweep) sweep && forget_unused ;;
         _bootstrap) bootstrap_image "$@" ;;
         _keeper) keeper "$@" ;;
         _janitor) janitor "$@" ;;

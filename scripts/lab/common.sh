@@ -29,10 +29,25 @@ find_cgroup_root() {
 set_paths() {
     [[ $LAB_DIR == /?* ]] || die "QT_ESS_LAB_DIR=$LAB_DIR: give an absolute path below /"
     find_cgroup_root
-    local sum
-    sum=$(cksum <<<"$LAB_DIR")
-    CGROUP_PREFIX=$CGROUP_ROOT/qtlab-${sum%% *}-
-    mkdir -p "$LAB_DIR"/{images,layers,labs,locks,used,wheels}
+    digest "$LAB_DIR"
+    CGROUP_PREFIX=$CGROUP_ROOT/qtlab-$REPLY-
+    [[ -d $LAB_DIR/wheels ]] || mkdir -p "$LAB_DIR"/{images,layers,labs,locks,used,wheels}
+}
+
+# Sets REPLY to a number that no other directory is likely to have.
+digest() {
+    local at code
+    REPLY=5381
+    for ((at = 0; at < ${#1}; at++)); do
+        printf -v code %d "'${1:at:1}"
+        REPLY=$(((REPLY * 33 + code) & 0xffffffff))
+    done
+}
+
+# Waits so many seconds, and starts no process for that.
+nap() {
+    [[ -n ${NEVER-} ]] || exec {NEVER}<> <(:)
+    read -rt "$1" -u "$NEVER" || :
 }
 
 # Sets NOW, seconds since this host booted.

@@ -27,6 +27,7 @@ make_layer() {
     local final=$1 name="layer-$BASHPID"
     shift
     [[ ! -d $final ]] || return 0
+    forget_unused
     create_lab "$name"
     [[ -z $below ]] || cp -a "$LAB_DIR/layers/$below/." "$LAB/upper/"
     boot_lab "$name"

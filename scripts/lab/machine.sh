@@ -40,16 +40,20 @@ keeper_alive() {
 
 # --- clearing up -------------------------------------------------------------------------------------------------
 
-wait_unpopulated() {
-    local try
-    for ((try = 0; try < 200; try++)); do
-        grep -qx 'populated 0' "$1/cgroup.events" 2>/dev/null || [[ ! -d $1 ]] || {
-            sleep 0.025
-            continue
-        }
-        return 0
-    done
+is_populated() {
+    local key value
+    while read -r key value; do
+        [[ $key != populated || $value != 1 ]] || return 0
+    done 2>/dev/null <"$1/cgroup.events"
     return 1
+}
+
+wait_unpopulated() {
+    local end=$((EPOCHSECONDS + 6))
+    while is_populated "$1"; do
+        ((EPOCHSECONDS < end)) || return
+        nap 0.005
+    done
 }
 
 # Never with an empty name: the cgroup.kill of the root is the whole machine.
@@ -69,11 +73,11 @@ remove_disk() {
 # Ends the machine as a power cut does; what is on its disk stays. Returns when nothing of it runs any more, and
 # nobody is left who would clear up after it: he would end the next one, too.
 cut_power() {
-    local try
+    local end=$((EPOCHSECONDS + 6))
     kill_cgroup
-    for ((try = 0; try < 200; try++)); do
+    while ((EPOCHSECONDS < end)); do
         keeper_alive || part_alive janitor || [[ -d $LAB_CGROUP ]] || break
-        sleep 0.025
+        nap 0.005
     done
     kill_cgroup
 }
@@ -99,7 +103,7 @@ sweep_lab() (
 sweep_cgroup() {
     LAB_CGROUP=$1
     [[ ! -d $LAB_DIR/labs/${1#"$CGROUP_PREFIX"} ]] || return 0
-    ! grep -qx 'populated 0' "$LAB_CGROUP/cgroup.events" 2>/dev/null || kill_cgroup
+    is_populated "$LAB_CGROUP" || kill_cgroup
 }
 
 sweep() {
@@ -107,13 +111,12 @@ sweep() {
     for path in "$LAB_DIR"/labs/*/; do
         [[ -e ${path}conf ]] || continue
         path=${path%/}
-        sweep_lab "${path##*/}" 2>/dev/null || :
+        LAB=$path keeper_alive || sweep_lab "${path##*/}" 2>/dev/null || :
     done
     for path in "$CGROUP_PREFIX"*; do
         [[ ! -d $path ]] || sweep_cgroup "$path"
     done
     sweep_v1
-    forget_unused
 }
 
 # --- the machine -------------------------------------------------------------------------------------------------
@@ -128,7 +131,9 @@ mount_disk() {
 # Written before the first boot: with none, systemd would take it for a first boot and enable every preset.
 name_machine() {
     [[ ! -e $LAB/named ]] || return 0
-    tr -d - </proc/sys/kernel/random/uuid >"$LAB/root/etc/machine-id"
+    local id
+    read -r id </proc/sys/kernel/random/uuid
+    printf '%s\n' "${id//-/}" >"$LAB/root/etc/machine-id"
     printf '%s\n' "$1" >"$LAB/root/etc/hostname"
     # There is no kernel command line, fstab or partition to make units of; a daemon-reload runs a dozen of them.
     rm -rf "$LAB/root/usr/lib/systemd/system-generators"
@@ -137,7 +142,7 @@ name_machine() {
 
 # Its locks and propagation directories stay in this mount namespace.
 hide_nspawn_state() {
-    mkdir -p /run/systemd/nspawn
+    [[ -d /run/systemd/nspawn ]] || mkdir -p /run/systemd/nspawn
     mount -t tmpfs tmpfs /run/systemd/nspawn
 }
 
@@ -168,32 +173,33 @@ machine() {
     return "$status"
 }
 
+# Becomes the machine. What reads our output learns when that has ended, and nothing else.
 # A suspended host's uptime goes on, and the clock of what it does stands still.
-start_machine() {
+become_machine() {
     local -a clocks=()
+    local ended
     ((slept == 0)) || clocks=(--time --boottime "$slept")
     mkdir -p "$LAB_CGROUP/machine" "$LAB_CGROUP/nspawn"
-    (
-        printf 0 >"$LAB_CGROUP/machine/cgroup.procs" || exit
-        exec setpriv --pdeathsig KILL unshare --mount --propagation private --pid --fork --kill-child --mount-proc \
-            ${clocks[@]+"${clocks[@]}"} bash "$LAB_SH" _machine "$1" {never}>&- {life}>&-
-    ) &
+    printf 0 >"$LAB_CGROUP/machine/cgroup.procs" || exit
+    exec {ended}>&1 >&2
+    exec setpriv --pdeathsig KILL unshare --mount --propagation private --pid --fork --kill-child --mount-proc \
+        ${clocks[@]+"${clocks[@]}"} bash "$LAB_SH" _machine "$1" {life}>&-
 }
 
 keeper() {
     load_lab "$1"
-    local never life
+    local life machine status
     identify "$BASHPID" && printf '%s\n' "$REPLY" >"$LAB/keeper"
-    exec {never}<> <(:)
     exec {life}> >(exec setsid bash "$LAB_SH" _janitor "$1")
-    start_machine "$1"
-    local machine=$!
+    exec {machine}< <(become_machine "$1")
     # Every lab shares the host's wall clock and may set it; that must not end the others.
     clock
     # Both are cut off to seconds: who ended before the deadline would leave the disk to somebody.
     local ends=$((NOW + deadline - EPOCHSECONDS + 1))
-    until ((NOW >= ends)) || ! is_alive "$owner" || ! kill -0 "$machine" 2>/dev/null; do
-        read -rt 0.2 -u "$never" || :
+    while ((NOW < ends)) && is_alive "$owner"; do
+        status=0
+        read -rt 0.5 -u "$machine" || status=$?
+        ((status > 128)) || break
         clock
     done
 }
@@ -217,7 +223,7 @@ find_leader() {
 
 # The command counts as the lab's own (its cgroup), in every namespace of the lab, with nothing of our environment.
 enter_lab() {
-    mkdir -p "$PAYLOAD/lab.exec"
+    [[ -d $PAYLOAD/lab.exec ]] || mkdir -p "$PAYLOAD/lab.exec"
     (
         printf 0 >"$PAYLOAD/lab.exec/cgroup.procs" || exit
         exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin HOME=/root LANG=C.UTF-8 \
@@ -225,9 +231,13 @@ enter_lab() {
     )
 }
 
+# Sets REPLY as find_leader does, once it can be asked.
+find_manager() {
+    find_leader && [[ -S /proc/$REPLY/root/run/systemd/private ]]
+}
+
 boot_state() {
-    find_leader || return 0
-    enter_lab timeout 10 systemctl is-system-running </dev/null 2>/dev/null || :
+    enter_lab timeout 10 systemctl is-system-running --wait </dev/null 2>/dev/null || :
 }
 
 await_boot() {
@@ -243,19 +253,19 @@ await_running() {
     until [[ $state == running || $state == degraded ]]; do
         keeper_alive || die "lab $1 ended while booting: $(tail -n 5 "$LAB/console" | tr '\n' ' ')"
         ((EPOCHSECONDS < end)) || die "lab $1 did not boot within $BOOT_TIMEOUT s (is: ${state:-no PID 1}; see $LAB/console)"
-        sleep 0.05
-        state=$(boot_state 2>/dev/null)
+        nap 0.01
+        ! find_manager || state=$(boot_state 2>/dev/null)
     done
 }
 
 start_keeper() {
     : >"$LAB/keeper"
     setsid bash "$LAB_SH" _keeper "$1" </dev/null >>"$LAB/console" 2>&1 &
-    local keeper=$! try
-    for ((try = 0; try < 200; try++)); do
+    local keeper=$! end=$((EPOCHSECONDS + 5))
+    while ((EPOCHSECONDS < end)); do
         [[ ! -s $LAB/keeper ]] || return 0
         kill -0 "$keeper" 2>/dev/null || break
-        sleep 0.01
+        nap 0.005
     done
     die "lab $1: its keeper did not start (see $LAB/console)"
 }
@@ -272,9 +282,8 @@ create_lab() {
     lab_paths "$name"
     sweep
     [[ ! -e $LAB ]] || die "lab $name exists: lab.sh down $name first"
-    making=$(mktemp -d "$LAB_DIR/labs/.making-XXXXXX")
-    mkdir "$making"/{upper,work,root}
-    chmod 0755 "$making" "$making/upper"
+    making=$LAB_DIR/labs/.making-$BASHPID-${EPOCHREALTIME//[.,]/}
+    mkdir -m 0755 "$making" "$making"/{upper,work,root}
     printf '%s=%q\n' image "$image" layer "$layer" network "$network" owner "$owner" deadline "$deadline" slept "$slept" memory "$memory" >"$making/conf"
     printf 'binds=(%s)\n' "${binds[*]@Q}" >>"$making/conf"
     mv -nT "$making" "$LAB" 2>/dev/null
