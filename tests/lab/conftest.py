@@ -61,11 +61,6 @@ def _layer(image: str) -> str:
     raise LabError(f"no lab with the product: {made}")
 
 
-@functools.cache
-def _furnished(image: str, name: str, script: str) -> str:
-    return host.furnished_layer(image, name, script)
-
-
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Make images and layers here, where the time limit of a single test does not count."""
     if session.config.option.collectonly:
@@ -128,20 +123,20 @@ def guarded(boot_lab: BootLab, lab_image: str) -> Lab:
 @pytest.fixture
 def stubborn(boot_lab: BootLab, lab_image: str) -> Lab:
     """The same, configured for one more unit, BOT of tests/lab/rig.py, that only SIGKILL ends."""
-    return boot_lab(layer=_furnished(lab_image, "stubborn", rig.WITH_BOT))
+    return boot_lab(layer=host.furnished_layer(lab_image, "stubborn", rig.WITH_BOT))
 
 
 @pytest.fixture
 def unwatched(boot_lab: BootLab, lab_image: str) -> Lab:
     """As `guarded`, with the watcher configured, as switch_on() does that, and not enabled."""
-    layer = _furnished(lab_image, "unwatched", rig.WITH_WATCHER)
+    layer = host.furnished_layer(lab_image, "unwatched", rig.WITH_WATCHER)
     return boot_lab(layer=layer, bind_ro={g.INSIDE: "/inside"})
 
 
 @pytest.fixture
 def limited(boot_lab: BootLab, lab_image: str) -> Lab:
     """As `unwatched`, and its systemd heeds MemoryMax=."""
-    layer = _furnished(lab_image, "unwatched", rig.WITH_WATCHER)
+    layer = host.furnished_layer(lab_image, "unwatched", rig.WITH_WATCHER)
     return boot_lab(layer=layer, options=("--memory",))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import shlex
 import signal
@@ -44,11 +45,13 @@ def ensure_image(image: str) -> None:
     lab_sh("image", image, timeout=1800)
 
 
+@functools.cache
 def product_layer(image: str) -> str:
     """Return the id of the layer in which this checkout is installed."""
     return lab_sh("product", image)
 
 
+@functools.cache
 def furnished_layer(image: str, name: str, script: str) -> str:
     """Return the id of the layer in which it is installed and `script` has run after that."""
     return lab_sh("product", image, name, script)

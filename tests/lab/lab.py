@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import os
 import shlex
@@ -43,7 +44,6 @@ class Lab:
 
     def __init__(self, name: str, leader: int) -> None:
         self.name = name
-        self.upper = Path(lab_sh("upper", name))
         self._journal_from: tuple[str, ...] = ()
         self._set_leader(leader)
 
@@ -69,6 +69,11 @@ class Lab:
         for host, guest in binds:
             arguments += ["--bind-ro", f"{host}:{guest}"]
         return cls(name, int(lab_sh("up", name, *arguments)))
+
+    @functools.cached_property
+    def upper(self) -> Path:
+        """Everything written to its disk, as this host sees it."""
+        return Path(lab_sh("upper", self.name))
 
     # --- power ---
 
