@@ -14,7 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from tests.lab import root
-from tests.lab.host import LabError, cgroup_root, inner_pid, lab_sh, run_bounded
+from tests.lab.host import (
+    LabError,
+    cgroup_root,
+    enter_program,
+    inner_pid,
+    lab_sh,
+    run_bounded,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,9 +32,6 @@ GUEST_ENVIRONMENT = {
     "LANG": "C.UTF-8",
     "TERM": "dumb",
 }
-# The command belongs to the lab's cgroup, so that ending the lab ends it too.
-JOIN_CGROUP = 'echo 0 >"$0/cgroup.procs" && exec "$@"'
-NAMESPACES = ("-m", "-u", "-i", "-n", "-p", "-C", "--wdns=/", "--")
 
 # Where no test looks for drop-ins of its own.
 LATCH_ALONE = tuple(
@@ -129,13 +133,13 @@ class Lab:
     ) -> subprocess.CompletedProcess[str]:
         """Run a command as root in the lab, in a clean environment; LabError if it fails."""
         self._need_leader()
-        entered = [
-            *("/bin/sh", "-c", JOIN_CGROUP, str(self.cgroup / "lab.exec")),
-            *("nsenter", "-t", str(self.leader), *NAMESPACES),
-        ]
+        # The command belongs to the lab's cgroup, so that ending the lab ends it too.
+        entered = ["enter", str(self.leader), str(self.cgroup / "lab.exec"), *argv]
         environment = {**GUEST_ENVIRONMENT, **(env or {})}
         try:
-            done = run_bounded([*entered, *argv], timeout=timeout, stdin=input, env=environment)
+            done = run_bounded(
+                entered, timeout=timeout, stdin=input, env=environment, program=enter_program()
+            )
         except subprocess.TimeoutExpired as error:
             raise LabError(f"{shlex.join(argv)}: no end after {timeout} s") from error
         if check and done.returncode:

@@ -97,6 +97,23 @@ def test_exec_reports_output_status_and_input(bare_lab: Lab) -> None:
     assert "PYTEST" not in bare_lab.exec("env").stdout
 
 
+def test_exec_ends_as_its_command_does(bare_lab: Lab) -> None:
+    ends = {"exit 3": 3, "kill -KILL $$": -9, "kill -TERM $$": -15, "exec /no/such": 127}
+    for script, end in ends.items():
+        assert bare_lab.exec("sh", "-c", script, check=False).returncode == end, script
+    assert bare_lab.exec("/no/such", check=False).returncode == 127
+    assert bare_lab.exec("/etc/hosts", check=False).returncode == 126
+
+
+def test_exec_is_in_every_namespace_and_in_the_cgroup_of_the_lab(bare_lab: Lab) -> None:
+    script = "for one in cgroup ipc mnt net pid uts; do readlink /proc/$0/ns/$one; done"
+    ours, theirs = (bare_lab.exec("sh", "-c", script, pid).stdout for pid in ("self", "1"))
+    assert ours == theirs
+    assert theirs.count("\n") == 6
+    assert "/lab.exec\n" in bare_lab.read("/proc/self/cgroup")
+    assert bare_lab.exec("pwd").stdout == "/\n"
+
+
 def test_exec_that_overruns_is_killed(bare_lab: Lab) -> None:
     with pytest.raises(LabError, match="no end after"):
         bare_lab.exec("sleep", "4242", timeout=0.5)

@@ -61,7 +61,7 @@ def release_meets(
         lab.systemctl("stop", DISK_PATH)
     try:
         lab.sh(f"rm {VAR_FLAG}; until [[ -e {LATE} ]]; do :; done")
-        # Not the child of nsenter, which would stop with it and stay so.
+        # A child of the shell, which is not stopped with it.
         return lab.sh(f"{tool} deactivate & wait $!", check=False, timeout=30)
     finally:
         lab.exec("rm", "-rf", slow, LATE)
