@@ -137,6 +137,9 @@ name_machine() {
     printf '%s\n' "$1" >"$LAB/root/etc/hostname"
     # There is no kernel command line, fstab or partition to make units of; a daemon-reload runs a dozen of them.
     rm -rf "$LAB/root/usr/lib/systemd/system-generators"
+    # As after any boot but the first one: nothing in /usr has changed since users and caches were made of it.
+    : >"$LAB/root/etc/.updated"
+    : >"$LAB/root/var/.updated"
     : >"$LAB/named"
 }
 
