@@ -33,7 +33,7 @@ start() {
     local lab=$1
     shift
     "$LAB_SH" exec "$lab" systemctl daemon-reload
-    "$LAB_SH" exec "$lab" systemctl --quiet --no-reload enable --now "${@/%/.service}"
+    "$LAB_SH" exec "$lab" systemctl --quiet enable --now "${@/%/.service}"
 }
 
 put_trading() {

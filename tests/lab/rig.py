@@ -110,8 +110,7 @@ def arm(
     if not configured and (units or settings not in (None, BRISK)):
         names = {"QT_ESS_TRADING_UNITS": " ".join(everything)} if units else {}
         configure(lab, names | dict(settings or {}))
-    # Nobody asks this systemd what it would start at the next boot.
-    lab.systemctl("--quiet", "--no-reload", "enable", "--now", *everything)
+    lab.systemctl("--quiet", "enable", "--now", *everything)
     wait_trading(lab, everything)
     done = ess(lab, "status")
     assert done.returncode == 0, done.stdout
