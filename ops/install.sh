@@ -16,7 +16,7 @@ DESTDIR=${DESTDIR:-}
 load() {
     local here=${BASH_SOURCE[0]} part
     if [[ $here == */* && ! -L $here ]]; then here=$(cd -P -- "${here%/*}" && pwd); else here=$(dirname -- "$(readlink -f -- "$here")"); fi
-    for part in paths exits say names clock config latch terminal render manifest stale watch; do
+    for part in paths exits say names clock answer config latch terminal render manifest stale watch; do
         # shellcheck source=/dev/null
         . "$here/lib/$part.sh" || exit 2
     done

@@ -5,7 +5,7 @@ LC_ALL=C.UTF-8
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 umask 022
 
-ESS_PARTS=(paths exits say names clock config latch cgroup systemd escaped status terminal spool watch)
+ESS_PARTS=(paths exits say names clock answer config latch cgroup systemd escaped status terminal spool watch)
 PROOF_PARTS=(claims verdict host armed identity stopwatch canary canary_reset watcher watcher_breach
     production announce aftermath)
 LAB_PARTS=(machine relay)

@@ -8,7 +8,7 @@ umask 022
 load() {
     local part
     PROOF_ROOT=$(dirname -- "$(dirname -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")")")
-    for part in ops/lib/{paths,exits,say,names,clock,config,latch,cgroup,systemd,escaped,status,terminal,watch} \
+    for part in ops/lib/{paths,exits,say,names,clock,answer,config,latch,cgroup,systemd,escaped,status,terminal,watch} \
         scripts/proof/{claims,host,identity,stopwatch,aftermath} \
         scripts/proof_lab/{relay,trip,ways,hostile,held,broken,deaf,release,unarmed,aftermath,watcher,uninstall,reboot}; do
         # shellcheck source=/dev/null

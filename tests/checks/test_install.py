@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -60,21 +59,6 @@ OWN_UNITS = {
 @pytest.fixture
 def root(tmp_path: Path) -> Root:
     return Root(tmp_path / "root")
-
-
-@pytest.fixture(scope="module")
-def fresh(tmp_path_factory: pytest.TempPathFactory) -> Root:
-    """What an installation makes; for installed to copy, and for nobody to change."""
-    root = Root(tmp_path_factory.mktemp("fresh") / "root")
-    done = root.install()
-    assert done.returncode == 0, done.stderr
-    return root
-
-
-@pytest.fixture
-def installed(root: Root, fresh: Root) -> Root:
-    shutil.copytree(fresh.path, root.path, symlinks=True)
-    return root
 
 
 def test_every_file_has_its_place(installed: Root) -> None:

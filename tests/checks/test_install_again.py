@@ -39,21 +39,6 @@ WRITTEN_BY_INSTALL = (
 ACTIONS = ("--configure", "--no-python")
 
 
-@pytest.fixture(scope="module")
-def fresh(tmp_path_factory: pytest.TempPathFactory) -> Root:
-    """What an installation makes; for installed to copy, and for nobody to change."""
-    root = Root(tmp_path_factory.mktemp("fresh") / "root")
-    done = root.install()
-    assert done.returncode == 0, done.stderr
-    return root
-
-
-@pytest.fixture
-def installed(tmp_path: Path, fresh: Root) -> Root:
-    shutil.copytree(fresh.path, tmp_path / "root", symlinks=True)
-    return Root(tmp_path / "root")
-
-
 def identities(root: Root) -> dict[str, tuple[int, ...]]:
     """Return by name what changes when a file is written, or replaced by one that is the same."""
     found = {str(path): path.lstat() for path in root.path.rglob("*") if path.is_file()}

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.both_systemds, pytest.mark.latch_alone]
 
 LIB = g.CONTROLLER.removesuffix("ess_controller.sh") + "lib"
-LOAD = f"set +eu; for part in names clock systemd; do . {LIB}/$part.sh; done; "
+LOAD = f"set +eu; for part in names clock answer systemd; do . {LIB}/$part.sh; done; "
 UNITS = "/etc/systemd/system"
 # By name, in each state that a unit can be in for long.
 STATES = {

@@ -30,9 +30,8 @@ def await_judged(lab: Lab, after: float) -> float:
     return judged(lab)
 
 
-@pytest.mark.every_image
-@pytest.mark.timeout(180)
-def test_it_does_not_stop_trading_again_before_it_gets_worse(guarded: Lab) -> None:
+def fallen(guarded: Lab) -> tuple[Lab, float]:
+    """Latched by the watcher for what equity lost; and when it had judged before (s since boot)."""
     guarded.systemctl("start", "redis-server.service")
     arm(guarded, settings=BRISK)
     lab = switch_on(guarded, CHECK_INTERVAL="10")
@@ -40,6 +39,13 @@ def test_it_does_not_stop_trading_again_before_it_gets_worse(guarded: Lab) -> No
     before = await_judged(lab, judged(lab))
     say(lab, "equity", 910)
     wait_latched(lab)
+    return lab, before
+
+
+@pytest.mark.every_image
+@pytest.mark.timeout(180)
+def test_it_does_not_stop_trading_again_before_it_gets_worse(guarded: Lab) -> None:
+    lab, before = fallen(guarded)
     wait_contained(lab)
     lab.exec("ess", "deactivate", "--yes", "--reason", "seen", timeout=30)
     assert judged(lab) == before, "not within one interval"
@@ -56,13 +62,7 @@ def test_it_does_not_stop_trading_again_before_it_gets_worse(guarded: Lab) -> No
 
 @pytest.mark.timeout(180)
 def test_nor_does_one_that_ended_between_its_request_and_the_release(guarded: Lab) -> None:
-    guarded.systemctl("start", "redis-server.service")
-    arm(guarded, settings=BRISK)
-    lab = switch_on(guarded, CHECK_INTERVAL="10")
-    say(lab, "equity", 1000, 1000, 1000)
-    before = await_judged(lab, judged(lab))
-    say(lab, "equity", 910)
-    wait_latched(lab)
+    lab, before = fallen(guarded)
     lab.wait_until(lambda: '"asked":{"request"' in lab.read(BASELINES), what="it is written down")
     lab.systemctl("kill", "--signal=KILL", UNIT)
     lab.systemctl("stop", UNIT)

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PARTS = """
-for part in paths names clock disk config latch systemd status; do . "$1/ops/lib/$part.sh"; done
+parts=(paths names clock answer disk config latch systemd status)
+for part in "${parts[@]}"; do . "$1/ops/lib/$part.sh"; done
 """
 TELL = 'answer_within "${@:2}"; printf "%d:%s" "$?" "$ANSWERED"'
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 PARTS = (
-    "paths exits say names clock disk config latch cgroup systemd snapshot contain"
+    "paths exits say names clock answer disk config latch cgroup systemd snapshot contain"
     " status spool arming metrics"
 )
 

@@ -13,7 +13,7 @@ import pytest
 PARTS = Path(__file__).parents[2] / "ops" / "lib"
 # `sync` takes as long as the rest of the latch.
 SCRIPT = """
-for part in names clock cgroup latch snapshot; do . "$1/$part.sh"; done
+for part in names clock answer cgroup latch snapshot; do . "$1/$part.sh"; done
 RUN_DIR=$2/run STATE_DIR=$2/var
 RUN_FLAG=$RUN_DIR/ESS_ON VAR_FLAG=$STATE_DIR/ESS_ON RUNNING_FILE=$STATE_DIR/running
 mkdir -- "$RUN_DIR" "$STATE_DIR" && : >"$RUN_FLAG" && : >"$VAR_FLAG"

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 PARTS = Path(__file__).parents[2] / "ops" / "lib"
 # Whatever removes or renames the flag comes after `meanwhile`, the first time.
 BASH = """
-for part in paths clock latch unlatch; do . "$1/$part.sh"; done
+for part in paths clock answer latch unlatch; do . "$1/$part.sh"; done
 RUN_FLAG=$2 VAR_FLAG=$3 RELEASING=$4 ENFORCER_FILE=$5
 pause() { :; }
 meanwhile() { [[ -n $done ]] || { done=1; eval "$MEANWHILE"; }; }

@@ -30,7 +30,7 @@ BEYOND_BASH = (How.DEAF, How.IMPAIRED, How.WATCHING)
 LINE = """
 here=$1 root=$2
 shift 2
-for part in paths clock watch watching; do . "$here/ops/lib/$part.sh"; done
+for part in paths clock answer watch watching; do . "$here/ops/lib/$part.sh"; done
 STATE_DIR=$root$STATE_DIR WATCH_CONF=$root$WATCH_CONF
 sd_show() {
     local one
