@@ -55,7 +55,7 @@ load() {
     esac
     # The installed one is no link, and two processes less are some ms less.
     if [[ $here == /* && ! -L $here ]]; then here=${here%/*}; else here=$(dirname -- "$(readlink -f -- "$here")"); fi
-    for part in paths exits say names clock answer disk config latch cgroup systemd fell snapshot escaped contain enforce terminal "${rest[@]}"; do
+    for part in paths exits say names clock answer room disk config latch cgroup systemd fell snapshot escaped contain enforce terminal "${rest[@]}"; do
         # shellcheck source=/dev/null
         . "$here/lib/$part.sh" || return 1
     done
@@ -177,6 +177,9 @@ main() {
     esac
     case " $* " in *' --help '* | *' -h '*) usage && exit 0 ;; esac
     parse "$@"
+    # Now: the function is left by then.
+    # shellcheck disable=SC2064
+    trap "room_end $verb" EXIT
     run_verb "$verb"
 }
 

@@ -12,7 +12,7 @@ activate() {
     local already=''
     # Not the flag on disk, which may hang, before the other one is set.
     ! latch_there "$RUN_FLAG" || already=1
-    if ! contain_processes_left; then
+    if ! room_left; then
         latch_at_once "$@"
         config_for_trip
         contain_now
@@ -152,7 +152,7 @@ activate_verdict() {
 activate_outside() {
     local stray rest
     # A child in a full process table would have to wait.
-    [[ -z $ACTIVATE_DEAF ]] && contain_processes_left || return 0
+    [[ -z $ACTIVATE_DEAF ]] && room_left || return 0
     strays_find
     ((${#STRAYS_DARK[@]} == 0)) || say_words '' '  ' "Not known: what pid ${STRAYS_DARK[*]} runs; the kernel does not tell."
     ((${#STRAYS[@]})) || return 0

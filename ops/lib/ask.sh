@@ -37,8 +37,14 @@ ask() {
     activate_contain "$3"
 }
 
-# ask_drop: one request; true when it is there.
+# ask_drop: one request; true when it is there. Without a fork.
 ask_drop() {
-    local file=$REQUEST_DIR/$EPOCHREALTIME-$$-$RANDOM
-    (umask 077 && set -C && printf '%s' "$ASK_CONTENT" >"$file") 2>/dev/null
+    local file=$REQUEST_DIR/$EPOCHREALTIME-$$-$RANDOM code
+    umask 077
+    set -C
+    { printf '%s' "$ASK_CONTENT" >"$file"; } 2>/dev/null
+    code=$?
+    set +C
+    umask 022
+    return "$code"
 }

@@ -14,7 +14,8 @@ clock_ms() {
 pause() {
     local seconds
     printf -v seconds '%d.%03d' $(($1 / 1000)) $(($1 % 1000))
-    if [[ -z ${PAUSE_FD:-} ]]; then exec {PAUSE_FD}<> <(:); fi
+    # A terminal that nobody opens says nothing; a pipe takes a process, for which there may be no room.
+    if [[ -z ${PAUSE_FD:-} ]]; then { exec {PAUSE_FD}<>/dev/ptmx; } 2>/dev/null || exec {PAUSE_FD}<> <(:); fi
     read -r -t "$seconds" -u "$PAUSE_FD"
     return 0
 }

@@ -14,16 +14,7 @@ contain_begin() {
     CONTAIN_BEGAN=$NOW_MS
     CONTAIN_DEADLINE=$((NOW_MS + STOP_GRACE_MS))
     [[ $1 != 0 ]] || CONTAIN_DEADLINE=$NOW_MS
-    contain_processes_left || CONTAIN_DEADLINE=$NOW_MS
-}
-
-contain_processes_left() {
-    local _ tasks max pids
-    read -r _ _ _ tasks _ </proc/loadavg
-    read -r max </proc/sys/kernel/threads-max
-    read -r pids </proc/sys/kernel/pid_max
-    ((max < pids)) || max=$pids
-    ((${tasks#*/} < max * 9 / 10))
+    room_left || CONTAIN_DEADLINE=$NOW_MS
 }
 
 # contain_now: kill everything, again and again, without a single fork and without a pause, which needs one,
@@ -158,7 +149,7 @@ contain_note_pids() {
 # contain_cut UNIT: what outlives SIGKILL (a process in uninterruptible sleep) must at least not reach
 # an exchange. The empty file tells the release to undo it.
 contain_cut() {
-    [[ -z ${CUT[$1]:-} ]] || return 0
+    [[ -z ${CUT[$1]:-} ]] && room_left || return 0
     CUT[$1]=1
     journal 1 "$1 SURVIVES SIGKILL: cutting it off the network. Reboot this host if it does not go away." "UNIT=$1"
     {

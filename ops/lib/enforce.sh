@@ -17,7 +17,7 @@ enforce() {
 # enforce_trip: stop and hold; returns when the latch was released.
 enforce_trip() {
     # Not with a full process table, which a child might have to wait for.
-    ! contain_processes_left || disk_answers ||
+    ! room_left || disk_answers ||
         journal 1 "the disk with $VAR_FLAG does not answer; stopping trading without it"
     enforce_content
     if enforce_in_haste; then
@@ -29,6 +29,7 @@ enforce_trip() {
     latch_mend "$CONTENT"
     config_for_trip
     enforce_begin
+    room_left || contain_now
     { contain_ask; } </dev/null >/dev/null 2>&1 &
     # What may be killed by now, is, before anything is told.
     contain_look
@@ -54,7 +55,7 @@ enforce_begin() {
 
 enforce_tell_begun() {
     enforce_report stopping
-    ! say_has_room || { say_child enforce_say_begun && ENFORCE_SAYER=$!; }
+    ! room_left || ! say_has_room || { say_child enforce_say_begun && ENFORCE_SAYER=$!; }
     [[ -z $CONFIG_NOTE ]] || journal 3 "configuration not usable: $CONFIG_NOTE"
 }
 
@@ -68,7 +69,7 @@ enforce_say_begun() {
 # start us. That is too rough a time to tell what ran when the flag fell.
 enforce_backdate() {
     local from=$ENFORCE_CLOCK
-    if latch_age && ((LATCH_AGE_US > 0)); then
+    if room_left && latch_age && ((LATCH_AGE_US > 0)); then
         clock_ms
         ((NOW_MS - LATCH_AGE_US / 1000 >= from)) || from=$((NOW_MS - LATCH_AGE_US / 1000))
     fi
@@ -93,7 +94,7 @@ enforce_inherit() {
 # or the process table is nearly full.
 enforce_in_haste() {
     enforce_inherit
-    ((NOW_MS - ENFORCE_CLOCK >= ENFORCE_GRACE_MAX)) || ! contain_processes_left
+    ((NOW_MS - ENFORCE_CLOCK >= ENFORCE_GRACE_MAX)) || ! room_left
 }
 
 # enforce_report PHASE [MS]: what we are doing, for whoever waits for us. Information only: nothing here is waited for.
@@ -120,13 +121,13 @@ enforce_stop() {
     local empty_since=''
     contain_look
     while enforce_unproved; do
-        if [[ -z $complained ]] && ((NOW_MS - CONTAIN_BEGAN > 5000)); then
+        if [[ -z $complained ]] && ((NOW_MS - CONTAIN_BEGAN > 5000)) && room_left; then
+            # Under a fork bomb the killing does not wait for a process that tells of it.
             complained=1
             enforce_report not-contained
             journal 0 "=== NOT CONTAINED after 5 s: ${SURVIVORS[*]} still alive; still killing. Cut the host's network or power. ===" \
                 EVENT=not-contained "${SURVIVORS[@]/#/UNIT=}"
-            # Under a fork bomb the killing must not wait for a process that tells of it.
-            ! contain_processes_left || enforce_tell not-contained "alive=${SURVIVORS[*]}"
+            enforce_tell not-contained "alive=${SURVIVORS[*]}"
         fi
         pause "$CONTAIN_POLL"
         enforce_keep

@@ -49,7 +49,7 @@ escaped_keep() {
     # Who is only there in case the enforcer is not has no deadline yet.
     until=$((NOW_MS + ENFORCE_GRACE_MAX))
     ((until < CONTAIN_DEADLINE)) || until=$CONTAIN_DEADLINE
-    while [[ -n $lives ]] && ((NOW_MS < until)) && contain_processes_left; do
+    while [[ -n $lives ]] && ((NOW_MS < until)) && room_left; do
         pause "$ESCAPED_AGAIN"
         escaped_find
         [[ $ESCAPED_LIST == "$told" ]] || escaped_write "$$"

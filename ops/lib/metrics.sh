@@ -10,7 +10,7 @@ METRICS_CHILD=
 
 # metrics_begin: let the child begin, unless it did. Needs no answer, and no process where there are none left.
 metrics_begin() {
-    [[ -z ${DISK_ASKER:-} && -z $METRICS_CHILD ]] && contain_processes_left && ! hung_still "$METRICS_HUNG" || return 0
+    [[ -z ${DISK_ASKER:-} && -z $METRICS_CHILD ]] && room_left && ! hung_still "$METRICS_HUNG" || return 0
     exec {METRICS_FD}< <(metrics_round >/dev/null)
     METRICS_CHILD=$!
 }
