@@ -27,6 +27,7 @@ enforce_trip() {
     # A flag that is about to be written anew no longer tells when the latch fell.
     [[ -e $RUN_FLAG && ! -L $RUN_FLAG ]] || fell_find
     latch_mend "$CONTENT"
+    listed_read
     config_for_trip
     enforce_begin
     room_left || contain_now
@@ -131,6 +132,7 @@ enforce_stop() {
         fi
         pause "$CONTAIN_POLL"
         enforce_keep
+        listed_look
         contain_look
     done
     ms=$ELAPSED_MS
@@ -210,6 +212,7 @@ enforce_watch() {
     CONTAIN_DEADLINE=0
     [[ -n $FELL_BOOT ]] || fell_find
     while enforce_hold; do
+        listed_look
         contain_look
         snapshot_keep
         if ((${#SURVIVORS[@]} && NOW_MS - last >= ENFORCE_LOG_EVERY)); then
