@@ -32,7 +32,7 @@ certificate_unit() {
     [[ " ${pids//,/ } " == *" $pid "* ]] || ((pid == 0)) || pids=$pid${pids:+,$pids}
     certificate_outside "$1"
     CERTIFICATE_LINE="pids=${pids:-unknown} signal=$signal"
-    [[ ! $FLAG_MONO =~ ^[0-9]+$ ]] || ((ended < FLAG_MONO)) || CERTIFICATE_LINE+=" ms=$(((ended - FLAG_MONO) / 1000))"
+    [[ ! $FLAG_MONO =~ ^[0-9]+$ ]] || ((ended < FLAG_TOLD)) || CERTIFICATE_LINE+=" ms=$(((ended - FLAG_TOLD) / 1000))"
 }
 
 # certificate_outside UNIT: into pids, too, what lived outside its control group, whoever killed it.
