@@ -105,8 +105,10 @@ def _ask(
                 if len(serials) - len(answers) >= _WINDOW:
                     answers.append(read(connection.reply(serials[len(answers)])))
             return answers + [read(connection.reply(one)) for one in serials[len(answers) :]]
+    except TimeoutError as error:
+        raise ManagerError(f"systemd does not answer when asked for {what}") from error
     except (OSError, ValueError, IndexError, struct.error) as error:
-        reason = getattr(error, "strerror", None) or str(error) or "no answer in time"
+        reason = getattr(error, "strerror", None) or str(error)
         raise ManagerError(f"systemd did not tell {what}: {reason}") from error
 
 

@@ -162,8 +162,10 @@ sentry_mend_watches() {
 }
 
 # sentry_keep_quick UNIT: without a word, for nothing depends on it but some ms; the doctor tells. Whoever empties the
-# directory of the flag takes away what it watches.
+# directory of the flag takes away what it watches. Not while latched: a release takes a change there for somebody who
+# asked for the stop again.
 sentry_keep_quick() {
+    ! latch_is_set || return 0
     [[ -d $RUN_DIR/.quick ]] || mkdir -p -- "$RUN_DIR/.quick" 2>/dev/null || return 0
     [[ ${UNIT_PROP["$1.ActiveState"]:-} != active ]] || return 0
     sd reset-failed -- "$1"

@@ -3,7 +3,6 @@
 # The way back: in order, one at a time, and latched again as soon as something is wrong.
 
 group_release() {
-    claim_or_stop 'ess.env gives each unit of a release longer; install.sh --configure applies it' release_settle
     claim 'trading comes back in the configured order' release_in_order
     claim 'a unit stopped by hand before the stop stays stopped' release_not_stopped_one
     claim 'of two releases at once, one is refused' release_two
@@ -11,13 +10,6 @@ group_release() {
     claim 'a flag that reappears half-way stops the release' release_half_way touch "$RUN_FLAG"
     claim 'a release that is interrupted half-way latches again' release_half_way release_interrupt
     claim 'a release without a latch changes nothing' release_nothing
-}
-
-# release_settle: somebody is to come in between.
-release_settle() {
-    sed -i '/^QT_ESS_SETTLE=/d' "$ESS_CONF"
-    echo QT_ESS_SETTLE=0.3 >>"$ESS_CONF"
-    bounded 60 bash "$ESS_LIB/ops/install.sh" --configure || { seen_out "$?" && return 1; }
 }
 
 release_stopped() {

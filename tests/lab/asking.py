@@ -56,6 +56,12 @@ def taken(lab: Lab, timeout: float = 8) -> None:
     lab.wait_until(lambda: not left(lab) and not lab.exists(BUSY), timeout, "requests taken")
 
 
+def forget(lab: Lab) -> None:
+    """Have it forgotten how many asked in this minute."""
+    lab.wait_until(lambda: lab.state(READER) == "inactive", what="nobody reads requests")
+    lab.exec("rm", "-f", "/run/quantum-ess/request.told")
+
+
 def events(lab: Lab, kind: str = "request") -> list[dict[str, str]]:
     """Return the events of a kind that the audit log or the spool holds, the spool's raw."""
     found = []

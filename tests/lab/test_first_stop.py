@@ -113,6 +113,11 @@ def test_without_what_keeps_it_quick_it_comes_all_the_same(armed: Lab) -> None:
     touch(armed)
     wait_contained(armed)
     armed.sh(f"rm {KEEP}")
+    before = armed.sh("stat -c %.9Y /run/quantum").stdout
+    armed.systemctl("start", SENTRY)
+    assert armed.sh("stat -c %.9Y /run/quantum").stdout == before, "a release takes it for a stop"
+    released = ess(armed, "deactivate", "--yes", "--reason", "test", "--no-start")
+    assert released.returncode == 0, released.stderr
     armed.systemctl("start", SENTRY)
     assert armed.state(QUICK) == "active"
 

@@ -133,6 +133,8 @@ def test_no_url_switches_the_check_of_certificates_off(value: str) -> None:
 @given(st.dictionaries(st.sampled_from(sorted(DEFAULTS)), st.text(max_size=40)))
 def test_any_values_make_channels_or_problems(values: dict[str, str]) -> None:
     secrets = {values[key] for key in SECRET & set(values) if len(values[key]) > 8}
+    # What a problem calls its key by is no secret, even if it is one's value.
+    secrets = {secret for secret in secrets if not any(secret in key for key in DEFAULTS)}
     channels, problems = configured(Settings({**DEFAULTS, **values}))
     shown = repr(channels) + repr(problems)
     assert not [secret for secret in secrets if secret in shown]
