@@ -106,8 +106,12 @@ class Trip:
         return self._verdict(seen, contained=contained)
 
     def _kick(self) -> None:
-        """Start what stops trading a second time, in case nothing watches the flag."""
-        units = [self._paths.trigger_unit, self._paths.halt_target]
+        """Start what stops trading a second time, in case nothing watches the flag.
+
+        Not the target itself: on a busy host this may come after a release, and would stop trading
+        without a latch.
+        """
+        units = [self._paths.trigger_unit, self._paths.halt_path_unit]
         bounded.spawn(lambda: self._manager.start(units), _KICK)
 
     def _hold(self) -> None:

@@ -26,8 +26,9 @@ activate() {
 
 # activate_contain CATEGORY: with the latch set, bring the enforcer up and watch until trading is proved dead.
 activate_contain() {
+    # Not the target itself: on a busy host this may come after a release, and would stop trading without a latch.
     [[ -n $ACTIVATE_ASKS ]] ||
-        { unlocked sd start --no-block "$UNIT_PREFIX-trigger.service" "$UNIT_PREFIX-halt.target"; } </dev/null >/dev/null 2>&1 &
+        { unlocked sd start --no-block "$UNIT_PREFIX-trigger.service" "$UNIT_PREFIX-halt.path"; } </dev/null >/dev/null 2>&1 &
     config_for_trip
     [[ -z $CONFIG_NOTE ]] || complain "configuration not usable: $CONFIG_NOTE" 'The stop goes on. Afterwards: ess doctor'
     contain_begin "${1:-$STOP_CATEGORY}"

@@ -76,7 +76,7 @@ request_trip() {
     fi
     REQUEST_FIRST=1
     [[ -e $RUN_FLAG ]] || latch_set "$CONTENT"
-    { sd start --no-block "$UNIT_PREFIX-trigger.service" "$UNIT_PREFIX-halt.target"; } </dev/null >/dev/null 2>&1 &
+    { sd start --no-block "$UNIT_PREFIX-trigger.service" "$UNIT_PREFIX-halt.path"; } </dev/null >/dev/null 2>&1 &
 }
 
 # request_hold: the latch is set, also when a release that was under way has taken it away meanwhile. One that is

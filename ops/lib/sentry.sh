@@ -120,8 +120,8 @@ sentry_latched() {
     latch_is_set || return 0
     journal 1 'sentry: the latch is set and no enforcer runs; starting it' EVENT=sentry-repair
     spool_event sentry-repair '' 'what=no enforcer ran; started'
-    sd reset-failed "$UNIT_PREFIX-trigger.service" "$UNIT_PREFIX-halt.target"
-    sd start --no-block "$UNIT_PREFIX-halt.target"
+    sd reset-failed "$UNIT_PREFIX-trigger.service" "$UNIT_PREFIX-halt.path"
+    sd start --no-block "$UNIT_PREFIX-halt.path"
     sd start "$UNIT_PREFIX-trigger.service" && return 0
     journal 1 'sentry: systemd does not start the enforcer; stopping trading from here'
     latch_read

@@ -112,7 +112,7 @@ def test_a_bad_answer_is_no_answer(address: str, answer: bytes) -> None:
 
 def test_no_answer_is_given_up(address: str) -> None:
     server = Server(address, b"", keep=True)
-    with pytest.raises(ManagerError, match=r"no answer in time|timed out"):
+    with pytest.raises(ManagerError, match="systemd does not answer"):
         questions.assertions(["a.service"], 0.2)
     server.done.set()
     server.join(10)
