@@ -10,6 +10,8 @@ ENFORCE_GRACE_MAX=1500 # ms, the longest grace a configuration can give
 
 enforce() {
     trap '' HUP
+    # The unit has none, see there. Not waited for: the stop does without.
+    ! room_left || { renice -n -20 -p "$$"; } </dev/null >/dev/null 2>&1 &
     enforce_released || enforce_trip
     rm -f -- "$ENFORCER_FILE" "$ENFORCER_FILE".* "$TRIP_FILE" "$ESCAPED_FILE" "$ESCAPED_FILE".*
 }

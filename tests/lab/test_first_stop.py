@@ -65,6 +65,15 @@ def test_the_enforcer_takes_the_priority_its_unit_does_not_have(armed: Lab) -> N
     assert armed.sh(f"ps -o ni= -p {pid}").stdout.strip() == "-20"
 
 
+def test_it_is_there_where_nothing_gives_it_that_priority(arm_lab: ArmLab) -> None:
+    """Its unit once had nice(1) start it, without which there was no enforcer."""
+    stubborn = arm_lab(units={BOT: STUBBORN})
+    stubborn.sh("rm -f /usr/bin/nice /usr/bin/renice")
+    touch(stubborn)
+    wait_contained(stubborn, ALL)
+    assert stubborn.state(ENFORCER) == "active"
+
+
 def test_one_unit_watches_the_flag_and_another_what_is_beside_it(armed: Lab) -> None:
     assert armed.state(FIRST) == "inactive"
     assert armed.show(QUICK, "SubState") == {"SubState": "waiting"}
