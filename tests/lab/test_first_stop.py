@@ -62,7 +62,10 @@ def test_the_enforcer_takes_the_priority_its_unit_does_not_have(armed: Lab) -> N
     touch(armed)
     wait_contained(armed)
     pid = armed.show(ENFORCER, "MainPID")["MainPID"]
-    assert armed.sh(f"ps -o ni= -p {pid}").stdout.strip() == "-20"
+    # The stop does not wait for it.
+    armed.wait_until(
+        lambda: armed.sh(f"ps -o ni= -p {pid}").stdout.strip() == "-20", what="its priority"
+    )
 
 
 def test_it_is_there_where_nothing_gives_it_that_priority(arm_lab: ArmLab) -> None:
