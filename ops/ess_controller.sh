@@ -55,7 +55,7 @@ load() {
     esac
     # The installed one is no link, and two processes less are some ms less.
     if [[ $here == /* && ! -L $here ]]; then here=${here%/*}; else here=$(dirname -- "$(readlink -f -- "$here")"); fi
-    for part in paths exits say names clock answer room disk config latch cgroup systemd fell snapshot escaped contain listed enforce terminal "${rest[@]}"; do
+    for part in paths exits say names clock answer room disk config latch cgroup systemd fell snapshot escaped contain listed enforce hold terminal "${rest[@]}"; do
         # shellcheck source=/dev/null
         . "$here/lib/$part.sh" || return 1
     done
@@ -69,6 +69,10 @@ load_tellers() {
     spool_event() { :; }
     spool_once() { return 1; }
     certificate_units() { CERTIFICATE=(); }
+    course_begun() { :; }
+    course_report() { :; }
+    course_say_contained() { :; }
+    course_event() { :; }
     metrics_begin() { :; }
     metrics_end() { :; }
     denied_tell() { :; }
@@ -80,7 +84,7 @@ load_tellers() {
         status | doctor) more=(strays watch watching) ;;
     esac
     TELLERS=' '
-    for part in spool certificate "${more[@]}"; do
+    for part in spool certificate course "${more[@]}"; do
         # shellcheck source=/dev/null
         . "$1/lib/$part.sh" 2>/dev/null && TELLERS+="$part "
     done

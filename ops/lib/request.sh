@@ -83,7 +83,7 @@ request_trip() {
 # removing flags at this moment has not seen us.
 request_hold() {
     local tries=0
-    while [[ -e $RELEASING ]] && latch_is_set && ((tries++ < 500)) && enforce_release_running; do pause 10; done
+    while [[ -e $RELEASING ]] && latch_is_set && ((tries++ < 500)) && hold_release_running; do pause 10; done
     latch_is_set && return 0
     request_trip
     [[ -z $REQUEST_FIRST ]] || latch_set "$CONTENT"

@@ -9,7 +9,7 @@ sentry() {
     sentry_disk_answers || { failed=1 && journal 1 'sentry: the disk with the latch does not answer'; }
     sentry_cut_short || failed=1
     sentry_requests
-    if latch_is_set && ! enforce_release_running; then
+    if latch_is_set && ! hold_release_running; then
         # Before what may take until this round's end: while trading outlives its kill, that has to be known.
         metrics_begin
         sentry_latched || failed=1

@@ -133,7 +133,8 @@ def test_without_python_events_wait_and_nothing_else_changes(armed: Lab) -> None
 
 
 # What the troubles below change, and where it is kept as it was.
-CHANGED = f"{SPOOL} {LIB}/ops/lib/spool.sh {LIB}/ops/lib/certificate.sh {AUDIT.rpartition('/')[0]}"
+PARTS = " ".join(f"{LIB}/ops/lib/{part}.sh" for part in ("spool", "certificate", "course"))
+CHANGED = f"{SPOOL} {PARTS} {AUDIT.rpartition('/')[0]}"
 KEEP = f"mkdir /root/sound; cp -a --parents {CHANGED} /root/sound/"
 MEND = f"umount {SPOOL} || :; rm -rf {CHANGED}; cp -a /root/sound/. /"
 
@@ -166,6 +167,7 @@ def mended(ground: g.Ground, lab_image: str) -> Iterator[Lab]:
         "rm -rf /usr/local/lib/quantum-ess/ops/lib/spool.sh",
         "echo 'if (' >/usr/local/lib/quantum-ess/ops/lib/spool.sh",
         "echo 'if (' >/usr/local/lib/quantum-ess/ops/lib/certificate.sh",
+        "echo 'if (' >/usr/local/lib/quantum-ess/ops/lib/course.sh",
         "rm -rf /var/log/quantum-ess; echo >/var/log/quantum-ess",
     ],
 )

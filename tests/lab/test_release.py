@@ -325,11 +325,16 @@ def test_not_root(armed: Lab) -> None:
     assert_held(armed)
 
 
+def await_said(lab: Lab, line: str) -> None:
+    """No command waits for the journal."""
+    lab.wait_until(lambda: line in lab.journal("-t", "quantum-ess"), what=line)
+
+
 def test_plain_command_without_a_terminal_and_without_a_reason(armed: Lab) -> None:
     trip(armed)
     done = ess(armed, "deactivate")
     assert (done.returncode, done.stderr) == (0, "")
-    assert "=== ESS DEACTIVATED === (root: not given)" in armed.journal("-t", "quantum-ess")
+    await_said(armed, "=== ESS DEACTIVATED === (root: not given)")
     assert_released(armed)
 
 
@@ -347,7 +352,7 @@ def test_reason_is_demanded_when_configured(lab: Lab) -> None:
 def test_operator_is_who_called_sudo(armed: Lab) -> None:
     trip(armed)
     assert ess(armed, "deactivate", env={"SUDO_USER": "maria"}).returncode == 0
-    assert "=== ESS DEACTIVATED === (maria: not given)" in armed.journal("-t", "quantum-ess")
+    await_said(armed, "=== ESS DEACTIVATED === (maria: not given)")
 
 
 NOT_THE_WORD = (r"\n", r"yes\n", r"RELEASE\n", r"releas\n", r"release it\n", r"\004", r"\003")
