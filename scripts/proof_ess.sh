@@ -20,7 +20,7 @@ Usage: proof_ess.sh [--canary | --production | --lab] [--json FILE]
   --production  stop trading, prove it dead, start it again; asks first
   --lab         install and prove everything on a throw-away machine;
                 needs no installation; of this host it changes nothing but
-                apt-get install debootstrap systemd-container python3-pip
+                apt-get install mmdebstrap systemd-container python3-pip
                 and what it keeps in /var/cache/quantum-ess-lab
 
   --json FILE          write the result to FILE as well

@@ -13,7 +13,7 @@ CACHE=${QT_ESS_TEST_CACHE:-/var/cache/quantum-ess-test}
 WORKERS=${QT_ESS_TEST_WORKERS:-4}
 ALONE_MAX=15
 # gcc, pkg-config and the headers build pystemd. redis-tools and not redis-server: the same program, and no service.
-PACKAGES=(gcc libc6-dev pkg-config libsystemd-dev systemd-container debootstrap debian-archive-keyring ca-certificates
+PACKAGES=(gcc libc6-dev pkg-config libsystemd-dev systemd-container mmdebstrap debian-archive-keyring ca-certificates
     redis-tools)
 
 say() {
