@@ -8,9 +8,8 @@ set -euo pipefail
 
 CHECKOUT=$(readlink -f "${BASH_SOURCE[0]%/*}/..")
 CACHE=${QT_ESS_TEST_CACHE:-/var/cache/quantum-ess-test}
-# Four labs keep two cores busy: about half of what a lab test takes it waits. With more, the timed ones disturb
-# each other.
-WORKERS=${QT_ESS_TEST_WORKERS:-4}
+# Three workers keep a core busy: about half of what a lab test takes it waits.
+WORKERS_MAX=24
 ALONE_MAX=15
 # gcc, pkg-config and the headers build pystemd. redis-tools and not redis-server: the same program, and no service.
 PACKAGES=(gcc libc6-dev pkg-config libsystemd-dev systemd-container mmdebstrap debian-archive-keyring ca-certificates
@@ -105,20 +104,34 @@ forget_old_venvs() {
     done < <(find "$CACHE" -mindepth 2 -maxdepth 2 -path "$CACHE/venv-*/complete" -mtime +7 -print0)
 }
 
+# In the background: the tests that need them come last, and wait for them.
 make_images() {
     local image
-    IMAGE_PIDS=()
+    LABS=()
     for image in bookworm trixie; do
         "$CHECKOUT/scripts/lab.sh" image "$image" >/dev/null &
-        IMAGE_PIDS+=("$!")
+        LABS+=("$!")
     done
 }
 
-await_images() {
-    local pid
-    for pid in "${IMAGE_PIDS[@]}"; do
-        wait "$pid" || die 'a lab image could not be made (the reason is above)'
+install_in_labs() {
+    local image
+    for image in bookworm trixie; do
+        PYTHON=$VENV/bin/python "$CHECKOUT/scripts/lab.sh" product "$image" >/dev/null &
+        LABS+=("$!")
     done
+}
+
+await_labs() {
+    local pid
+    for pid in "${LABS[@]}"; do
+        wait "$pid" || say 'a lab could not be made (the reason is above)'
+    done
+}
+
+choose_workers() {
+    WORKERS=${QT_ESS_TEST_WORKERS:-$((3 * $(nproc)))}
+    ((WORKERS <= WORKERS_MAX)) || WORKERS=$WORKERS_MAX
 }
 
 run_tests() {
@@ -139,7 +152,7 @@ run_tests() {
     return "$code"
 }
 
-# The promise is 2 s on a host, not on two cores that boot four labs at once. What failed in company runs once
+# The promise is 2 s on a host, not on two cores that boot six labs at once. What failed in company runs once
 # more, alone; what fails again has failed. Many failures are no matter of company and are not run again.
 run_alone() {
     local failed
@@ -150,12 +163,16 @@ run_alone() {
 }
 
 main() {
+    local code=0
     check_machine "$@"
     install_system
     make_images
     make_venv
-    await_images
-    run_tests "$@"
+    install_in_labs
+    choose_workers
+    run_tests "$@" || code=$?
+    await_labs
+    return "$code"
 }
 
 main "$@"

@@ -1,7 +1,8 @@
-"""The order in which workers run the tests: what takes long begins at once, some of it on each.
+"""The order in which workers run the tests: what needs a lab last, what takes long of it first.
 
-pytest-xdist gives each worker one part of the list, equal in number, and lets who is done early
-take from the end of another's. So each part begins with what takes long and ends with the rest.
+Meanwhile the labs' images are made, where there are none. pytest-xdist gives each worker one part
+of the list, equal in number, and lets who is done early take from the end of another's. So each
+part has its share of what takes long, and ends with what does not.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ def _filled(shares: Sequence[list[T]], rest: list[T]) -> list[T]:
     for number, share in enumerate(shares):
         room = left // (len(shares) - number)
         more = max(0, room - len(share))
-        done += share + rest[:more]
+        done += rest[:more] + share
         del rest[:more]
         left -= len(share) + more
     return done + rest

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -64,24 +63,15 @@ def _layer(image: str) -> str:
     raise LabError(f"no lab with the product: {made}")
 
 
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Make images and layers here, where the time limit of a single test does not count."""
-    if session.config.option.collectonly:
-        return
-    needed: dict[str, set[str]] = {}
-    for item in session.items:
-        if isinstance(item, pytest.Function) and "lab_image" in item.fixturenames:
-            image = str(item.callspec.params["lab_image"])
-            needed.setdefault(image, set()).update(INSTALLED & set(item.fixturenames))
-    with ThreadPoolExecutor(max_workers=len(host.IMAGES)) as pool:
-        for made in [pool.submit(_make, image, product=bool(of)) for image, of in needed.items()]:
-            made.result()
-
-
-def _make(image: str, *, product: bool) -> None:
-    _made(host.ensure_image, image)
-    if product:
-        _made(host.product_layer, image)
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Make image and layer here, where the time limit of the test does not count."""
+    if isinstance(item, pytest.Function) and "lab_image" in item.fixturenames:
+        image = str(item.callspec.params["lab_image"])
+        _made(host.ensure_image, image)
+        if INSTALLED & set(item.fixturenames):
+            _made(host.product_layer, image)
+    return (yield)
 
 
 def _images_alone(node: pytest.Item | pytest.Module) -> tuple[str, ...]:
