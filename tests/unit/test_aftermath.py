@@ -21,6 +21,7 @@ from ess.audit import log as audit
 from ess.errors import AftermathError, AuditError, ConfigError
 from ess.event import Event
 from ess.paths import Paths
+from tests.thorough import chosen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +31,8 @@ RUN = (
     "import sys; from ess.aftermath import intake; from ess.paths import Paths;"
     " intake.run(Paths(sys.argv[1]))"
 )
-MANY = 10_000
+# The usual run has as many kills as the other, and less between them.
+MANY = (4_000, 10_000)
 
 
 @pytest.fixture
@@ -245,13 +247,14 @@ def test_what_was_edited_stays_found_after_the_next_event(paths: Paths) -> None:
         history.verify(paths)
 
 
-def test_ten_thousand_events_and_random_kills(tmp_path: Path) -> None:
+@pytest.mark.parametrize("many", chosen(MANY, MANY[:1]))
+def test_thousands_of_events_and_random_kills(tmp_path: Path, many: int) -> None:
     """Every event exactly once, in order, whatever moments the consumer is killed at."""
     chance = random.Random(4711)
     paths = Paths(str(tmp_path))
     written, kills = 0, 0
-    while written < MANY or waiting(paths):
-        for _ in range(min(MANY - written, chance.randrange(1500))):
+    while written < many or waiting(paths):
+        for _ in range(min(many - written, chance.randrange(many * 3 // 20))):
             put(paths, written)
             written += 1
         child = subprocess.Popen(
@@ -263,7 +266,7 @@ def test_ten_thousand_events_and_random_kills(tmp_path: Path) -> None:
             kills += 1
         child.wait(60)
         Path(paths.spools[0], "new").mkdir(parents=True, exist_ok=True)
-    assert numbers(paths) == list(range(MANY))
+    assert numbers(paths) == list(range(many))
     assert kills > 3
     assert_whole(paths)
 

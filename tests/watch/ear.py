@@ -51,7 +51,10 @@ class Ear:
         self.withdrawn = 0
         # What has it hear something, where it would otherwise wait for long.
         self.poke: Callable[[], object] = bool
+        # What ends a wait that goes on when the source itself has ended.
+        self.hang_up: Callable[[], object] = bool
         self._closing = False
+        self._ending = 0
         self._reports = [Heard(self, source.name) for source in sources]
         self._threads = [
             threading.Thread(target=self._run, args=both, daemon=True)
@@ -72,6 +75,7 @@ class Ear:
 
     def end(self) -> None:
         if self._closing:
+            self._ending += 1
             raise ClosedError
 
     @property
@@ -110,6 +114,8 @@ class Ear:
     def close(self) -> None:
         self._closing = True
         self.poke()
+        until(lambda: self._ending >= len(self._threads), lambda: "a source does not end")
+        self.hang_up()
         for thread in self._threads:
             thread.join(PATIENCE)
             assert not thread.is_alive()

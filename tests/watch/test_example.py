@@ -29,7 +29,7 @@ def test_what_it_tells_is_heard(server: Server, listen: Callable[..., Ear]) -> N
     spec.loader.exec_module(module)
     figures = module.Figures(server.client)
     address = parse(server.url)
-    ear = listen(RedisSource(address, "0-0", 0.1), RedisKeys(address, 0.1))
+    ear = listen(RedisSource(address, "0-0", 0.1), RedisKeys(address, 0.1), of=server)
     figures.equity(10_000.5)
     figures.daily_pnl(-4.2)
     figures.health("OK")

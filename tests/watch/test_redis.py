@@ -35,7 +35,7 @@ def sources(
 @pytest.fixture
 def ear(server: Server, listen: Callable[..., Ear]) -> Ear:
     """One that hears everything, from the first entry on."""
-    found = listen(*sources(server))
+    found = listen(*sources(server), of=server)
     found.poke = lambda: poke(server)
     found.await_answer()
     return found
@@ -237,7 +237,7 @@ def test_a_trimmed_stream_is_read_on_from_where_it_begins(
     for number in range(1, 3001):
         fields: Any = {"name": "equity", "value": number}
         server.client.xadd(figures.STREAM, fields, maxlen=2000, approximate=False)
-    ear = listen(*sources(server, first))
+    ear = listen(*sources(server, first), of=server)
     until(lambda: len(ear.samples) == 2000)
     assert ear.values("equity")[-1] == 3000.0
     assert ear.cursor > first
@@ -267,11 +267,12 @@ def test_it_begins_where_it_was_and_hears_nothing_twice(
 ) -> None:
     for number in range(3):
         last = add(server, "stop_loss", number)
-    ear = listen(*sources(server))
+    ear = listen(*sources(server), of=server)
     ear.await_values("stop_loss", "0", "1", "2")
     assert ear.cursor == last
     add(server, "stop_loss", 3)
-    again = listen(*sources(server, ear.cursor if ear.cursor == last else last))
+    begin = ear.cursor if ear.cursor == last else last
+    again = listen(*sources(server, begin), of=server)
     again.await_values("stop_loss", "3")
 
 
@@ -280,7 +281,7 @@ def test_without_a_memory_only_what_is_young_is_read(
 ) -> None:
     server.client.xadd(figures.STREAM, {"name": "stop_loss"}, id="1-1")
     add(server, "stop_loss", 7)
-    listen(*sources(server, since(900))).await_values("stop_loss", "7")
+    listen(*sources(server, since(900)), of=server).await_values("stop_loss", "7")
 
 
 def test_once_is_all_there_is(server: Server) -> None:

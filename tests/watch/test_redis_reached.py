@@ -67,7 +67,7 @@ def test_an_acl_user_with_no_more_than_the_runbook_says(
     _, name, *words = rule.replace(">PASSWORD", ">s3cret").split()
     getattr(server.client, "execute_command")("ACL", "SETUSER", name, *words)  # noqa: B009
     address = parse(f"redis://{name}:s3cret@127.0.0.1:{server.port}")
-    ear = listen(RedisSource(address, "0-0", 0.2), RedisKeys(address, 0.2))
+    ear = listen(RedisSource(address, "0-0", 0.2), RedisKeys(address, 0.2), of=server)
     say(server, 1)
     server.client.hset(figures.LATEST, "feed:a", "2")
     server.client.set(f"{figures.LATEST}:health", "OK")
@@ -84,7 +84,8 @@ def test_a_unix_socket(
     socket = tmp_path / "a b.sock"
     server = serve("--unixsocket", str(socket), "--port", "0", unix_socket_path=str(socket))
     say(server, 3)
-    listen(*sources(f"unix://{quote(str(socket))}")).await_values("equity", 3.0)
+    address = f"unix://{quote(str(socket))}"
+    listen(*sources(address), of=server).await_values("equity", 3.0)
 
 
 def test_tls_is_verified(
@@ -107,5 +108,6 @@ def test_tls_is_verified(
     )
     say(server, 4)
     url = f"rediss://127.0.0.1:{port}"
-    listen(*sources(f"{url}?ssl_ca_certs={quote(files['ca'])}")).await_values("equity", 4.0)
+    trusting = sources(f"{url}?ssl_ca_certs={quote(files['ca'])}")
+    listen(*trusting, of=server).await_values("equity", 4.0)
     listen(*sources(url)).await_trouble("certificate")
