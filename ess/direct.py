@@ -1,5 +1,7 @@
 """The commands of an emergency, when their line is plain: click would cost more than the work.
 
+So would it for the watcher, which each start leaves the host without.
+
 Whatever is not plainly one of them (ess/argv.py) is left to the command line, ess/cli.py, and so is
 everything that comes of its being wrong: nothing is said of a command line here.
 """
@@ -21,12 +23,16 @@ if TYPE_CHECKING:
     from ess.paths import Paths
     from ess.status import Form
 
+_WATCH = ["watch", "run"]
+
 
 def run(paths: Paths, arguments: Sequence[str], receipt: Receipt | None) -> int | None:
     """Run a plain command line and return its exit code, or None for any other, of which nothing
     has been done; expected errors become one line.
     """
     try:
+        if list(arguments) == _WATCH:
+            return _watch(paths)
         return _look(paths, arguments) if os.geteuid() else _act(paths, arguments, receipt)
     except EssError as error:
         from ess.console import Console  # noqa: PLC0415 - for errors only
@@ -53,6 +59,13 @@ def _release(paths: Paths, wanted: argv.Release) -> int:
     which = plan.Which.ALL if wanted.every else plan.Which.RUNNING
     which = plan.Which.NONE if wanted.no_start else which
     return release.deactivate(paths, plan.Order(which, wanted.reason, confirmed=wanted.confirmed))
+
+
+def _watch(paths: Paths) -> int:
+    with loading():
+        from ess.watch import service  # noqa: PLC0415 - each command loads what it needs
+
+    return service.run(paths)
 
 
 def _look(paths: Paths, arguments: Sequence[str]) -> int | None:

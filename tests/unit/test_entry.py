@@ -178,6 +178,19 @@ def test_no_command_of_an_emergency_needs_what_is_heavy(tmp_path: Path, line: st
     assert heavy & modules(tmp_path) == set()
 
 
+def test_a_watcher_is_not_kept_from_its_host_by_the_command_line(tmp_path: Path) -> None:
+    done = run(tmp_path, "watch", "run", broken="click")
+    assert (done.returncode, done.stderr) == (0, ""), "it is switched off"
+    assert {"click", "ess.cli"} & modules(tmp_path) == set()
+    config = tmp_path / "etc/quantum-ess/watch.env"
+    config.parent.mkdir(parents=True)
+    config.mkdir()
+    done = run(tmp_path, "watch", "run", broken="click")
+    assert done.returncode == 2
+    assert done.stderr.startswith("ess: ")
+    assert done.stderr.count("\n") == 1
+
+
 def test_status_loads_what_it_says_and_no_more(tmp_path: Path) -> None:
     """Each costs some milliseconds, and scripts ask again and again."""
     run(tmp_path, "status", QT_ESS_MANAGER="systemctl")
