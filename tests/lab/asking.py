@@ -20,10 +20,10 @@ WATCHES = ("quantum-ess-request.path", "quantum-ess-request-names.path")
 MEMBER, OTHER, NOBODY = "alice", "bob", "eve"
 
 
-def furnish(lab: Lab) -> None:
+def furnish(lab: Lab, *, settle: str = "0.1") -> None:
     """The four units of the runbook, which end when asked to, and three people."""
     g.put_units(lab, dict.fromkeys(TRADING_UNITS, g.service()))
-    g.configure(lab, TRADING_UNITS, STOP_GRACE="0.3", SETTLE="0.1")
+    g.configure(lab, TRADING_UNITS, STOP_GRACE="0.3", SETTLE=settle)
     for name in (MEMBER, OTHER):
         lab.exec("useradd", "--create-home", "--groups", "quantum-ess", name)
     lab.exec("useradd", "--create-home", NOBODY)

@@ -288,13 +288,15 @@ class Lab:
 
     def wait_until(self, predicate: Callable[[], T], timeout: float = 5, what: str = "") -> T:
         """Return the predicate's first true answer; LabError with the journal after `timeout` s."""
-        end = (asked := time.monotonic()) + timeout
-        pause = 0.01
+        end = (begun := time.monotonic()) + timeout
+        asked, pause = begun, 0.01
         while not (answer := predicate()):
             if (now := time.monotonic()) >= end:
                 what = what or getattr(predicate, "__name__", "condition")
                 raise LabError(f"not within {timeout} s: {what}\n{self.journal_tail()}")
-            # A question is a process or two: who asks all the time slows down what he waits for.
+            # A question is a process or two: who asks all the time slows down what he waits for,
+            # and who has waited for long may be late by a twentieth of that.
             time.sleep(max(pause, min(2 * (now - asked), 0.5)))
-            asked, pause = time.monotonic(), min(1.5 * pause, 0.1)
+            pause = min(1.5 * pause, max(0.1, min((now - begun) / 20, 0.5)))
+            asked = time.monotonic()
         return answer

@@ -11,6 +11,7 @@ from tests.lab import ground as g
 from tests.lab.conftest import _layer
 from tests.lab.host import CHECKOUT
 from tests.lab.rig import BRISK, CONTROLLER, arm, ess
+from tests.lab.test_events import await_kind
 
 if TYPE_CHECKING:
     from tests.lab.conftest import BootLab
@@ -92,13 +93,15 @@ def test_who_is_not_root_learns_that_it_is_unknown_to_him(desk: Lab) -> None:
 
 def test_an_alert_that_fails_is_found_until_it_gets_through(desk: Lab) -> None:
     desk.exec(CONTROLLER, "activate")
-    desk.wait_until(lambda: "alert-failing" in findings(desk), 30, "the mail has failed")
+    await_kind(desk, "alert-failed")
+    desk.wait_until(lambda: "alert-failing" in findings(desk), 10, "the mail has failed")
     found = findings(desk)["alert-failing"]
     assert found["where"] == "email-1"
     assert found["fix"] == "sudo ess alert test email-1"
     assert ess(desk, "status", "--quiet").returncode == 7
     desk.sh("systemd-run -q --unit=mailbox python3 -I /mail/mailbox.py /root/mails")
-    desk.wait_until(lambda: findings(desk) == {}, 60, "the mail got through")
+    desk.wait_until(lambda: desk.exists("/root/mails"), 60, "the mail got through")
+    desk.wait_until(lambda: findings(desk) == {}, 20, "nothing is wrong any more")
 
 
 def test_events_that_wait_are_found(desk: Lab) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.lab import ground as g
-from tests.lab.rig import BRISK, CONTROLLER, LIB, arm, hunt
+from tests.lab.rig import BOT, CONTROLLER, LIB, arm, hunt
 from tests.lab.stack import TRADING_UNITS
 
 if TYPE_CHECKING:
@@ -18,16 +18,15 @@ if TYPE_CHECKING:
 
 AUDIT = "/var/log/quantum-ess/audit.jsonl"
 SPOOL = "/var/lib/quantum-ess/spool"
-STUBBORN = "stubborn-bot.service"
-SERVICE = g.service(f"ExecStart={g.STUBBORN}\n{g.ALWAYS}[Install]\n")
-SETTINGS = {**BRISK, "QT_ESS_STOP_GRACE": "0.3"}
+STUBBORN = BOT
+SERVICE = g.service(f"ExecStart={g.STUBBORN}\n{g.ALWAYS}")
+PYTHON = "/opt/quantum-ess/venv/bin"
 AFTERMATH = "quantum-ess-aftermath.service"
 
 
 @pytest.fixture
-def armed(guarded: Lab) -> Lab:
-    guarded.put_unit(STUBBORN, SERVICE)
-    return arm(guarded, STUBBORN, settings=SETTINGS)
+def armed(stubborn: Lab) -> Lab:
+    return arm(stubborn, STUBBORN, configured=True)
 
 
 def records(lab: Lab) -> list[dict[str, Any]]:
@@ -106,7 +105,7 @@ def test_a_touch_is_told_of_once_however_often_the_enforcer_dies(armed: Lab) -> 
 def test_release_that_fails_is_recorded(armed: Lab) -> None:
     armed.exec(CONTROLLER, "activate")
     armed.sh(
-        f"mkdir -p /etc/systemd/system/{STUBBORN}.d; systemctl daemon-reload;"
+        f"mkdir -p /etc/systemd/system/{STUBBORN}.d;"
         f" printf '[Service]\\nExecStart=\\nExecStart=/bin/false\\n'"
         f" >/etc/systemd/system/{STUBBORN}.d/x.conf; systemctl daemon-reload"
     )
@@ -123,11 +122,12 @@ def test_what_the_sentry_repairs_is_recorded(armed: Lab) -> None:
 
 
 def test_without_python_events_wait_and_nothing_else_changes(armed: Lab) -> None:
-    armed.exec("mv", "/opt/quantum-ess/venv", "/opt/quantum-ess/away")
-    assert g.touch_and_time(armed, *TRADING_UNITS, STUBBORN) < g.PROMISE
+    armed.exec("mv", PYTHON, "/opt/quantum-ess/away")
+    armed.exec("touch", g.RUN_FLAG)
+    g.dead(armed, *TRADING_UNITS, STUBBORN)
     waits = f"compgen -G '{SPOOL}/new/*' >/dev/null"
     armed.wait_until(lambda: armed.sh(waits, check=False).returncode == 0, what="events wait")
-    armed.exec("mv", "/opt/quantum-ess/away", "/opt/quantum-ess/venv")
+    armed.exec("mv", "/opt/quantum-ess/away", PYTHON)
     armed.systemctl("start", "quantum-ess-sentry.service")
     await_kind(armed, "contained")
 
@@ -152,8 +152,10 @@ def mended(ground: g.Ground, lab_image: str) -> Iterator[Lab]:
     g.start(lab, *TRADING_UNITS, STUBBORN)
     yield lab
     if ground.labs:
-        lab.sh(MEND, check=False)
-        ground.clean(*TRADING_UNITS, STUBBORN)
+        # What it has released trades on.
+        lab.sh(f"{MEND}; systemctl reset-failed", check=False)
+        if g.latched(lab):
+            ground.drop()
 
 
 @pytest.mark.parametrize(

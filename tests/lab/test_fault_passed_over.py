@@ -13,18 +13,40 @@ import pytest
 from tests.lab import ground as g
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.lab.lab import Lab
+
+pytestmark = pytest.mark.latch_alone
 
 UNIT = "quantum-execution.service"
 ELSEWHERE = "/sys/fs/cgroup/elsewhere.slice"
+AWAY = "/sys/fs/cgroup/away"
+MOVED = "/run/threaded"
 FOREVER = "TimeoutStopSec=infinity\nKillMode=mixed\n"
 LEADERLESS = "/usr/bin/python3 -I /inside/leaderless.py"
 THREADED = "/usr/bin/python3 -I /inside/threaded.py"
 
 
-def trade(lab: Lab, body: str, **keys: str) -> None:
+def furnish(lab: Lab) -> None:
+    g.guard(lab, {UNIT: g.service()})
+
+
+@pytest.fixture
+def host(ground: g.Ground, lab_image: str) -> Iterator[Lab]:
+    """A host on which nobody looks at what left its control group before the stop."""
+    lab = ground.lab(lab_image)
+    lab.sh(
+        "systemctl stop quantum-ess-sentry.timer quantum-ess-sentry.service;"
+        f" rm -f /run/quantum-ess/escaped {MOVED};"
+        f" ! test -e {ELSEWHERE} || rmdir {ELSEWHERE}; ! test -e {AWAY} || rmdir {AWAY}"
+    )
+    yield lab
+    ground.clean(UNIT)
+
+
+def trade(lab: Lab, body: str) -> None:
     g.put_units(lab, {UNIT: g.service(body + FOREVER)})
-    g.configure(lab, [UNIT], **keys)
     lab.systemctl("start", UNIT)
 
 
@@ -36,33 +58,33 @@ def threads(lab: Lab, *groups: str) -> list[str]:
 
 @pytest.mark.every_image
 @pytest.mark.parametrize("elsewhere", ["", ELSEWHERE])
-def test_its_main_thread_has_ended(guarded: Lab, elsewhere: str) -> None:
+def test_its_main_thread_has_ended(host: Lab, elsewhere: str) -> None:
     group = elsewhere or f"/sys/fs/cgroup/system.slice/{UNIT}"
-    trade(guarded, f"ExecStart={LEADERLESS} {elsewhere}\n")
-    guarded.wait_until(
-        lambda: "Z" in guarded.sh(f"sed 's/.*) //' /proc/{main(guarded)}/stat").stdout[:1],
+    trade(host, f"ExecStart={LEADERLESS} {elsewhere}\n")
+    host.wait_until(
+        lambda: "Z" in host.sh(f"sed 's/.*) //' /proc/{main(host)}/stat").stdout[:1],
         what="its main thread has ended",
     )
-    assert len(threads(guarded, group)) == 1
-    guarded.exec("touch", g.RUN_FLAG)
-    guarded.wait_until(lambda: not threads(guarded, group), g.PROMISE / 1000, "it is dead")
-    g.assert_contained(guarded, UNIT)
-    g.assert_contained(guarded, UNIT, tool=g.ESS)
+    assert len(threads(host, group)) == 1
+    host.exec("touch", g.RUN_FLAG)
+    host.wait_until(lambda: not threads(host, group), g.PROMISE / 1000, "it is dead")
+    g.assert_contained(host, UNIT)
+    g.assert_contained(host, UNIT, tool=g.ESS)
 
 
 @pytest.mark.every_image
 @pytest.mark.parametrize("tool", [g.CONTROLLER, g.ESS])
-def test_nobody_takes_it_for_a_zombie(guarded: Lab, tool: str) -> None:
+def test_nobody_takes_it_for_a_zombie(host: Lab, tool: str) -> None:
     """A child outside of the unit's control group: nobody but /proc tells of it."""
     start = f"({LEADERLESS} {ELSEWHERE}) & exec sleep infinity"
-    trade(guarded, f"ExecStart=/bin/bash -c '{start}'\n", STOP_GRACE="1.5")
-    guarded.wait_until(lambda: len(threads(guarded, ELSEWHERE)) == 1, what="its main thread ended")
-    pid = guarded.sh(f"cat {ELSEWHERE}/cgroup.procs").stdout.strip()
-    guarded.systemctl("start", "quantum-ess-sentry.service")
-    guarded.exec("touch", g.RUN_FLAG)
-    guarded.wait_until(lambda: not g.alive(guarded, UNIT), what="the control group is empty")
-    seen = g.status(guarded, tool=tool)
-    assert threads(guarded, ELSEWHERE)
+    trade(host, f"ExecStart=/bin/bash -c '{start}'\n")
+    host.wait_until(lambda: len(threads(host, ELSEWHERE)) == 1, what="its main thread ended")
+    pid = host.sh(f"cat {ELSEWHERE}/cgroup.procs").stdout.strip()
+    host.systemctl("start", "quantum-ess-sentry.service")
+    host.exec("touch", g.RUN_FLAG)
+    host.wait_until(lambda: not g.alive(host, UNIT), what="the control group is empty")
+    seen = g.status(host, tool=tool)
+    assert threads(host, ELSEWHERE)
     assert seen.returncode == 4
     assert f"  ALIVE    {UNIT}  pids {pid}\n" in seen.stdout
 
@@ -78,30 +100,30 @@ def test_nobody_takes_it_for_a_zombie(guarded: Lab, tool: str) -> None:
         ),
     ],
 )
-def test_its_group_is_threaded(guarded: Lab, what: str) -> None:
+def test_its_group_is_threaded(host: Lab, what: str) -> None:
     where = "trading.slice" if what == "group" else "system.slice"
-    groups = (f"/sys/fs/cgroup/{where}/{UNIT}", "/sys/fs/cgroup/away")
-    trade(guarded, f"Slice={where}\nDelegate=yes\nExecStart={THREADED} {what}\n")
-    guarded.wait_until(lambda: guarded.exists("/run/threaded"), what="it is where it wants to be")
-    assert len(threads(guarded, *groups)) == 2
-    guarded.exec("touch", g.RUN_FLAG)
-    guarded.wait_until(lambda: not threads(guarded, *groups), g.PROMISE / 1000, "it is dead")
-    g.assert_contained(guarded, UNIT)
-    g.assert_contained(guarded, UNIT, tool=g.ESS)
+    groups = (f"/sys/fs/cgroup/{where}/{UNIT}", AWAY)
+    trade(host, f"Slice={where}\nDelegate=yes\nExecStart={THREADED} {what}\n")
+    host.wait_until(lambda: host.exists(MOVED), what="it is where it wants to be")
+    assert len(threads(host, *groups)) == 2
+    host.exec("touch", g.RUN_FLAG)
+    host.wait_until(lambda: not threads(host, *groups), g.PROMISE / 1000, "it is dead")
+    g.assert_contained(host, UNIT)
+    g.assert_contained(host, UNIT, tool=g.ESS)
 
 
 @pytest.mark.every_image
 @pytest.mark.parametrize("how", ["leaderless", "threaded"])
-def test_activate_kills_it_alone(guarded: Lab, how: str) -> None:
+def test_activate_kills_it_alone(host: Lab, how: str) -> None:
     """Without an enforcer the Python ladder has to find it."""
     group = f"/sys/fs/cgroup/trading.slice/{UNIT}"
     program = f"{THREADED} group" if how == "threaded" else LEADERLESS
-    trade(guarded, f"Slice=trading.slice\nDelegate=yes\nExecStart={program}\n")
+    trade(host, f"Slice=trading.slice\nDelegate=yes\nExecStart={program}\n")
     count = 2 if how == "threaded" else 1
-    guarded.wait_until(lambda: len(threads(guarded, group)) == count, what="it trades")
-    with guarded.pid1_frozen():
-        done = guarded.exec(g.ESS, "activate", "--reason", "x", check=False, timeout=20)
-        assert threads(guarded, group) == []
+    host.wait_until(lambda: len(threads(host, group)) == count, what="it trades")
+    with host.pid1_frozen():
+        done = host.exec(g.ESS, "activate", "--reason", "x", check=False, timeout=20)
+        assert threads(host, group) == []
         assert "CONTAINED: no trading process is alive" in done.stdout
 
 

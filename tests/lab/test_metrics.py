@@ -97,12 +97,13 @@ def test_what_outlives_the_stop_is_known(guarded: Lab) -> None:
 
 
 def test_events_wait_and_are_counted(armed: Lab) -> None:
-    armed.exec("mv", "/opt/quantum-ess/venv", "/opt/quantum-ess/away")
+    python = "/opt/quantum-ess/venv/bin"
+    armed.exec("mv", python, "/opt/quantum-ess/away")
     for _ in range(3):
         armed.systemctl("stop", "quantum-ess.path")
         armed.systemctl("start", SENTRY)
     armed.wait_until(lambda: look(armed)["quantum_ess_spool_depth"] >= 3, 15, "three events wait")
-    armed.exec("mv", "/opt/quantum-ess/away", "/opt/quantum-ess/venv")
+    armed.exec("mv", "/opt/quantum-ess/away", python)
     armed.wait_until(lambda: look(armed)["quantum_ess_spool_depth"] == 0, 15, "none waits")
 
 
@@ -205,7 +206,8 @@ def assert_sentry_works(lab: Lab) -> None:
 
 
 def resume(lab: Lab) -> None:
-    lab.exec(CONTROLLER, "deactivate", "--all", timeout=30)
+    g.release(lab)
+    g.start(lab, *TRADING_UNITS)
 
 
 def test_no_trouble_with_metrics_reaches_the_sentry(armed: Lab) -> None:

@@ -9,7 +9,7 @@ import pytest
 from tests.lab import asking
 from tests.lab import ground as g
 from tests.lab.asking import BUSY, MEMBER, READER, REQUESTS, WATCHES
-from tests.lab.rig import NAP, configure, hunt
+from tests.lab.rig import NAP, hunt
 from tests.lab.stack import TRADING_UNITS
 from tests.thorough import in_turn
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.latch_alone
 
-furnish = asking.furnish
 SENTRY = "quantum-ess-sentry.timer"
 FIRST = "quantum-governor.service"
 ASK = f"{' '.join(asking.by(MEMBER))} touch {REQUESTS}/x"
@@ -41,6 +40,11 @@ RELEASE = {
     "started one": f"{{ nap; systemctl -q is-active {FIRST}; }}",
 }
 PID = f"systemctl show -P MainPID {READER}"
+
+
+def furnish(lab: Lab) -> None:
+    """Time enough to ask while a release is at work."""
+    asking.furnish(lab, settle="3")
 
 
 @pytest.fixture
@@ -87,7 +91,6 @@ def test_reader_killed_again_and_again(trading: Lab) -> None:
 
 @pytest.mark.parametrize(("step", "tool"), in_turn(RELEASE, (g.ESS, g.CONTROLLER)))
 def test_request_during_a_release_trips(latched: Lab, step: str, tool: str) -> None:
-    configure(latched, {"QT_ESS_SETTLE": "3", "QT_ESS_STOP_GRACE": "0.3"})
     script = (
         f"{NAP}{tool} deactivate & pid=$!\n"
         f"until {RELEASE[step]}; do kill -0 $pid || break; done; {ASK}; wait $pid"
@@ -100,7 +103,6 @@ def test_request_during_a_release_trips(latched: Lab, step: str, tool: str) -> N
 
 @pytest.mark.parametrize("tool", [g.ESS, g.CONTROLLER])
 def test_release_does_not_depend_on_the_watch_to_see_a_request(latched: Lab, tool: str) -> None:
-    configure(latched, {"QT_ESS_SETTLE": "3", "QT_ESS_STOP_GRACE": "0.3"})
     without_watch(latched)
     started = f"until {RELEASE['started one']}; do :; done"
     script = f"{NAP}{tool} deactivate & pid=$!; {started}; {ASK}; wait $pid"

@@ -14,7 +14,16 @@ import pytest
 from tests.lab import managers
 from tests.lab.rig import BRISK, any_flag, arm
 from tests.lab.test_events import await_kind, of_kind
-from tests.lab.test_watcher import DEADMAN, UNIT, begin, fail, say, switch_on
+from tests.lab.test_watcher import (
+    DEADMAN,
+    STANDING,
+    UNIT,
+    begin,
+    fail,
+    say,
+    standing,
+    switch_on,
+)
 
 if TYPE_CHECKING:
     from tests.lab.conftest import BootLab
@@ -23,6 +32,8 @@ if TYPE_CHECKING:
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--")
 COUNT = re.compile(r"\d+ warnings?: ess doctor")
 MASK = f"/run/systemd/system.control/{UNIT}"
+# A watcher that has written nothing for so long (s) does not watch.
+LONG = 15
 # Everything that needs a figure before it guards anything.
 HEARD = {"equity": 1000, "daily_pnl_pct": 0.1, "health": "OK", "feed:BTC": 1}
 
@@ -45,6 +56,30 @@ def line(lab: Lab, *who: str) -> str:
     told = itertools.dropwhile(lambda one: not one.startswith("Watcher: "), lines)
     text = " ".join(one.strip() for one in told if not COUNT.fullmatch(one))
     return text.removeprefix("Watcher: ")
+
+
+def silent(lab: Lab) -> float:
+    """Return for how long (s) the watcher has written nothing down."""
+    written: float = json.loads(lab.read(STANDING))["boottime"]
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - written
+
+
+def moods(lab: Lab) -> list[str]:
+    """Return how the watcher says that its evaluators stand; it is not asked for that."""
+    verdicts = json.loads(standing(lab) or "{}").get("verdicts", [])
+    return [one["mood"] for one in verdicts]
+
+
+def troubled(lab: Lab) -> bool:
+    """Tell whether it says that a source has not answered."""
+    sources = json.loads(standing(lab) or "{}").get("sources", {})
+    return any(one["trouble"] for one in sources.values())
+
+
+def hears_all(lab: Lab, timeout: float) -> None:
+    """Wait until status says so: the watcher has written it down by then."""
+    lab.wait_until(lambda: "learning" not in moods(lab) and not troubled(lab), timeout, "figures")
+    lab.wait_until(lambda: line(lab) == "watching 8 of 8", 10, "it hears all")
 
 
 def found(lab: Lab, *who: str, manager: str = "systemctl") -> dict[str, str]:
@@ -118,7 +153,9 @@ def test_one_that_says_nothing(watched: Lab) -> None:
         "watcher-without-dead-man": "WatchdogSec= is off: nobody notices when it hangs"
     }
     fail(watched, signal.SIGSTOP, 1)
-    watched.wait_until(lambda: "SILENT for " in line(watched), 40, "it is missed")
+    # Until it is too old nobody is asked: each question takes a start of Python.
+    watched.wait_until(lambda: silent(watched) > LONG, 40, "it is old")
+    watched.wait_until(lambda: "SILENT for " in line(watched), 5, "it is missed")
     assert "automatic triggers may not work; see: ess doctor" in line(watched)
     assert found(watched)["watcher-silent"].startswith("it has said nothing for ")
     assert told(watched)["watching"] is None
@@ -133,7 +170,8 @@ def test_one_in_a_dry_run(watched: Lab) -> None:
     for name, value in HEARD.items():
         say(watched, name, value)
     say(watched, "equity", 1000, 1000, 900)
-    watched.wait_until(lambda: "BROKEN: " in line(watched), 10, "the broken limit")
+    watched.wait_until(lambda: "breach" in moods(watched), 10, "the broken limit")
+    watched.wait_until(lambda: "BROKEN: " in line(watched), 5, "status says so")
     assert told(watched)["broken"] == ["flash-crash"]
     event = await_kind(watched, "would-trip")
     assert event["evaluators"] == "flash-crash"
@@ -157,11 +195,12 @@ def test_one_in_a_dry_run(watched: Lab) -> None:
 def test_one_without_figures(watched: Lab) -> None:
     for name, value in HEARD.items():
         say(watched, name, value)
-    watched.wait_until(lambda: line(watched) == "watching 8 of 8", 10, "it hears all")
+    hears_all(watched, 10)
     watched.systemctl("stop", "redis-server.service")
-    watched.wait_until(lambda: "IN TROUBLE - redis: " in line(watched), 20, "Redis is missed")
+    watched.wait_until(lambda: troubled(watched), 20, "Redis is missed")
+    watched.wait_until(lambda: "IN TROUBLE - redis: " in line(watched), 10, "status says so")
     watched.systemctl("start", "redis-server.service")
-    watched.wait_until(lambda: line(watched) == "watching 8 of 8", 20, "it hears again")
+    hears_all(watched, 20)
     switch_on(watched, WATCH_REDIS_URL="")
     assert line(watched).startswith("DEAF, no source is configured - automatic triggers do not")
     assert found(watched) == {"watcher-deaf": "no source of figures is configured"}

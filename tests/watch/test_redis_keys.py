@@ -162,7 +162,9 @@ def test_who_may_not_subscribe_polls_and_says_so_once(
         "reader", enabled=True, passwords=["+s3cret"], keys=["*"], commands=["+@all"]
     )
     telling.client.acl_setuser("reader", enabled=True, reset_channels=True)
-    ear = listen(RedisKeys(parse(f"redis://reader:s3cret@127.0.0.1:{telling.port}"), 0.2), of=telling)
+    ear = listen(
+        RedisKeys(parse(f"redis://reader:s3cret@127.0.0.1:{telling.port}"), 0.2), of=telling
+    )
     until(lambda: said)
     put(telling, 1)
     ear.await_values("equity", 1.0)
