@@ -49,8 +49,9 @@ class _Call:
         """Raise NotRootError, with the command to use, for anybody else."""
         if os.geteuid() != 0:
             verb = click.get_current_context().command_path.removeprefix("ess ")
+            may = f'run "ess {verb}"' if " " in verb else verb
             command = shlex.join(["sudo", "ess", *self.arguments])
-            raise NotRootError(f"only root may {verb}", f"run: {command}")
+            raise NotRootError(f"only root may {may}", f"run: {command}")
 
 
 def run(paths: Paths, arguments: list[str], receipt: Receipt | None) -> int:
@@ -69,8 +70,7 @@ def run(paths: Paths, arguments: list[str], receipt: Receipt | None) -> int:
             obj=_Call(paths, arguments, receipt),
         )
     except click.UsageError as error:
-        where = error.ctx.command_path if error.ctx else "ess"
-        console.error(f"{error.format_message().rstrip('.')}; see: {where} --help")
+        console.error(f"{error.format_message().rstrip('.')}; {_instead(error, arguments)}")
         return ExitCode.USAGE
     except click.Abort as error:
         raise KeyboardInterrupt from error
@@ -81,6 +81,17 @@ def run(paths: Paths, arguments: list[str], receipt: Receipt | None) -> int:
         # click's answer to a reader that went away.
         return ExitCode.DONE if error.code == 1 else int(error.code or 0)
     return int(code or 0)
+
+
+def _instead(error: click.UsageError, arguments: Sequence[str]) -> str:
+    """Return what to do instead; who mistypes here may well want trading stopped."""
+    verb = " ".join(arguments[:1])
+    known = verb in main.commands
+    path = f"ess {verb}" if known else "ess"
+    see = f"see: {error.ctx.command_path if error.ctx else path} --help"
+    if verb == "activate":
+        return f"NOTHING WAS STOPPED; run: sudo ess activate; {see}"
+    return see if known else f"to stop trading: sudo ess activate; {see}"
 
 
 def _version(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -35,7 +35,7 @@ def permission(
     if console.interactive and stdin_is_terminal() and not order.confirmed:
         _explain(console, paths, units, again)
         if _ask(console, f'Type "{WORD}" to resume trading: ') != WORD:
-            raise ReleaseError("not released")
+            raise ReleaseError(f'not released: you did not type "{WORD}"')
         reason = reason or _ask(console, "Reason: ")
     else:
         for line in again:

@@ -21,7 +21,10 @@ def become(paths: Paths, which: str, record: str | None) -> NoReturn:
     if record is not None:
         argv += ["--json", os.path.abspath(record)]
     if not os.access(paths.proof, os.R_OK):
-        raise DrillError(f"{paths.proof} cannot be read", "run install.sh again")
+        raise DrillError(
+            f"{paths.proof} cannot be read",
+            "install quantum-ess again from the checkout: sudo ops/install.sh",
+        )
     try:
         process.replace(argv)
     except OSError as error:

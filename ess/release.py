@@ -51,7 +51,7 @@ def deactivate(paths: Paths, order: Order) -> ExitCode:
     what was started cannot be stopped again.
     """
     console = Console()
-    with Interrupts() as interrupts, _unchanged(), _lock(paths):
+    with Interrupts() as interrupts, _lock(paths), _unchanged():
         if latch.state(paths) is State.CLEAR and not os.path.lexists(paths.running):
             console.out("ESS STATUS: INACTIVE\nThe latch is not set: nothing to release.")
             return ExitCode.DONE
@@ -254,7 +254,8 @@ def _lock(paths: Paths) -> Iterator[None]:
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         descriptor = os.open(paths.release_lock, flags, 0o644)
     except OSError as error:
-        raise ReleaseError(f"{paths.release_lock}: {error.strerror}") from error
+        what = f"release refused: cannot write {paths.release_lock}: {error.strerror}"
+        raise ReleaseError(what, "is /run full? make room, then deactivate again") from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.ftruncate(descriptor, 0)
@@ -262,7 +263,7 @@ def _lock(paths: Paths) -> Iterator[None]:
         yield
     except BlockingIOError as error:
         holder = text.clean(os.pread(descriptor, 20, 0).decode("ascii", "replace"))
-        what = f"another release is running (pid {holder or 'unknown'})"
+        what = f"another release is running (pid {holder or 'unknown'}); this one did nothing"
         raise ReleaseError(what, "wait for it, or end it with Ctrl-C in its terminal") from error
     finally:
         os.close(descriptor)

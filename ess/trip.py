@@ -218,8 +218,10 @@ class Trip:
         if self._outside:
             self._say_outside()
             return ExitCode.NOT_CONTAINED
-        ms = self._elapsed() * 1000
-        console.out(f"CONTAINED: no trading process is alive (seen {ms:.0f} ms after the latch).")
+        # When it fell, who came later does not know.
+        after = f" (seen {self._elapsed() * 1000:.0f} ms after the latch)"
+        after = "" if self._receipt.already else after
+        console.out(f"CONTAINED: no trading process is alive{after}.")
         if latch.state(self._paths) is State.CLEAR:
             console.error("NOT LATCHED: trading can come back; power the host off")
             return ExitCode.NOT_CONTAINED
@@ -231,9 +233,9 @@ class Trip:
         console.out(console.paint(f"NOT CONTAINED after {self._elapsed():.1f} s:", "bad"))
         for unit, pids in seen.pids().items():
             shown = " ".join(map(str, pids[:_SHOWN_PIDS])) + (" ..." if pids[_SHOWN_PIDS:] else "")
-            console.out(f"  ALIVE  {unit}  pids {shown}")
+            console.words(f"  ALIVE  {unit}  pids {shown}", 9)
         if seen.error:
-            console.out(f"  UNKNOWN  {text.clean(seen.error)}")
+            console.words(f"  UNKNOWN  {text.clean(seen.error)}", 11)
         if seen.empty:
             console.out("  systemd still has a job of a trading unit to do")
         console.out("Next: cut this host off the network or power it off. Then: ess status")
@@ -244,9 +246,9 @@ class Trip:
         console.out(console.paint("NOT CONTAINED: trading runs outside its units.", "bad"))
         for stray in self._outside[:_SHOWN_PIDS]:
             where = text.clean(stray.cgroup)
-            console.out(f"  ALIVE  {stray.unit}  pid {stray.pid} in {where}")
+            console.words(f"  ALIVE  {stray.unit}  pid {stray.pid} in {where}", 9)
         pids = " ".join(str(stray.pid) for stray in self._outside[:_SHOWN_PIDS])
-        console.out(f"Next: end it by hand; nothing else does: sudo kill -KILL {pids}")
+        console.words(f"Next: end it by hand; nothing else does: sudo kill -KILL {pids}", 2)
         console.out("Then: ess status")
         journal.error("activation: NOT CONTAINED: a trading program runs outside its unit")
 

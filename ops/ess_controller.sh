@@ -95,22 +95,33 @@ usage() {
     cat <<'EOF'
 Usage: ess_controller.sh VERB
 
-  activate [--reason TEXT] [--category 0|1]   stop trading now and keep it stopped; also without root, for
-                                              members of the group quantum-ess
+  activate [--reason TEXT] [--category 0|1]
+                 stop trading now and keep it stopped; also without root, for
+                 members of the group quantum-ess
   deactivate [--reason TEXT] [--yes] [--all|--no-start]
-                                              release the latch and start trading
-  status [--quiet]                            is it active, is trading dead, is it armed
-  doctor                                      the same here; "ess doctor" knows more
-  drill [--production]                        prove that the stop works
-  enforce, request, sentry                    what the systemd units run
+                 release the latch and start trading
+  status [--quiet]
+                 is it active, is trading dead, is it armed
+  doctor         the same here; "ess doctor" knows more
+  drill [--production]
+                 prove that the stop works
+  enforce, request, sentry
+                 what the systemd units run
 
 Exit codes:
 EOF
     exits_table
 }
 
+# usage_error WHAT: who mistypes here may well want trading stopped.
 usage_error() {
-    complain "$1" 'See: ess_controller.sh --help'
+    local instead=''
+    case $VERB in
+        activate) instead="NOTHING WAS STOPPED. Run: sudo $0 activate. " ;;
+        deactivate | status | doctor) ;;
+        *) instead="To stop trading: sudo $0 activate. " ;;
+    esac
+    complain "$1" "${instead}See: ess_controller.sh --help"
     exit "$EXIT_USAGE"
 }
 
@@ -158,10 +169,11 @@ parse_value() {
 
 main() {
     local verb=${1:-}
+    VERB=$verb
     [[ $* != request ]] || early_flag
     if ! load "$verb"; then
         first_flag "$@"
-        printf 'ess: the parts of this script are missing; run install.sh again\n' >&2
+        printf 'ess: the parts of this script are missing; install again from the checkout\n' >&2
         exit 4
     fi
     terminal_setup
@@ -173,8 +185,12 @@ main() {
             ;;
         activate | deactivate | status | doctor | enforce | request | sentry) ;;
         drill)
-            require_root drill || exit
+            require_root drill "$@" || exit
             exec /bin/bash "$ESS_ROOT/scripts/proof_ess.sh" "${@:---canary}"
+            ;;
+        ack | alert | audit | completion | history | monitor | watch)
+            complain "$verb needs the Python part, which does not run" 'Install it again from the checkout: sudo ops/install.sh'
+            exit "$EXIT_USAGE"
             ;;
         '') usage_error 'what do you want? activate, deactivate or status' ;;
         *) usage_error "unknown verb: $verb" ;;
@@ -184,7 +200,7 @@ main() {
     # Now: the function is left by then.
     # shellcheck disable=SC2064
     trap "room_end $verb" EXIT
-    run_verb "$verb"
+    run_verb "$verb" "$@"
 }
 
 run_verb() {
@@ -193,7 +209,7 @@ run_verb() {
         ask "$OPT_SOURCE" "$OPT_REASON" "$OPT_CATEGORY"
         return
     fi
-    [[ $1 == status || $1 == doctor ]] || require_root "$1" || exit
+    [[ $1 == status || $1 == doctor ]] || require_root "$@" || exit
     case $1 in
         activate) activate "$OPT_SOURCE" "$OPT_REASON" "$OPT_CATEGORY" ;;
         deactivate) release "$OPT_REASON" "$OPT_YES" "$OPT_WHICH" ;;

@@ -26,13 +26,17 @@ load() {
 usage() {
     cat <<'EOF'
 Usage: install.sh [OPTION...]      install or upgrade
-       install.sh --configure      apply a changed ess.env
+       install.sh --configure      apply a changed ess.env, or QT_ESS_ENABLED of
+                                   watch.env; the installed copy does only this
        install.sh --uninstall      remove (refused while latched)
 
   --wheels DIR   take Python packages from DIR, not from a network
   --no-python    only the units and the bash controller
   --no-drill     no drill at the end; the host then counts as disarmed
   DESTDIR=DIR    write below DIR and start nothing (for packages)
+
+Exit codes: 0 done; 2 usage or configuration error, nothing was changed;
+3 not root; 5 not armed, the last lines say why; 6 refused: the latch is set
 EOF
 }
 
@@ -44,7 +48,7 @@ fail() {
 step() { tell "== $1"; }
 
 parse() {
-    ACTION=install WHEELS='' PYTHON=1 DRILL=1
+    ACTION=install WHEELS='' PYTHON=1 DRILL=1 ASKED=$*
     while (($#)); do
         case $1 in
             -h | --help) usage && exit 0 ;;
@@ -53,7 +57,7 @@ parse() {
             --no-python) PYTHON='' ;;
             --no-drill) DRILL='' ;;
             --wheels)
-                [[ -d ${2:-} ]] || fail '--wheels needs a directory'
+                [[ -d ${2:-} ]] || fail "--wheels needs a directory${2:+, not $2}" 'See: install.sh --help'
                 WHEELS=$2
                 shift
                 ;;
@@ -103,7 +107,7 @@ check_hold() {
 
 check_host() {
     [[ -z $DESTDIR ]] || return 0
-    ((EUID == 0)) || fail 'only root can install' "Run: sudo $0" "$EXIT_NOT_ROOT"
+    ((EUID == 0)) || fail 'only root can install' "Run: sudo $0${ASKED:+ $ASKED}" "$EXIT_NOT_ROOT"
     [[ -d /run/systemd/system ]] || fail 'this host does not run systemd' 'quantum-ess needs it as PID 1; for packaging set DESTDIR.'
     [[ -e $CG_ROOT/cgroup.controllers ]] || fail 'this host has no cgroup v2' 'Boot it with systemd.unified_cgroup_hierarchy=1.'
 }
@@ -208,7 +212,7 @@ run_configure() {
     step 'configuration'
     manifest_look
     write_configured_files || fail 'could not write the files' 'The message above names the file.' "$EXIT_NOT_ARMED"
-    activate_units || fail 'systemd did not take the units' '' "$EXIT_NOT_ARMED"
+    activate_units || fail 'systemd did not take the units' 'See: journalctl -b -u quantum-ess.path' "$EXIT_NOT_ARMED"
     finish 1
 }
 

@@ -73,8 +73,10 @@ check_lab() {
 }
 
 check_root() {
+    local words="--$PROOF_MODE"
     ((EUID == 0)) && return 0
-    printf 'ess: only root may run the proof; run: sudo %s --%s\n' "$0" "$PROOF_MODE" >&2
+    (($# == 0)) || printf -v words '%q ' "$@"
+    printf 'ess: only root may run the proof\n     Run: sudo %s %s\n' "$0" "${words% }" >&2
     exit 3
 }
 
@@ -106,7 +108,7 @@ load_failed() {
 main() {
     parse "$@"
     check_lab
-    check_root
+    check_root "$@"
     load
     terminal_setup
     proof_begin

@@ -54,10 +54,12 @@ def check(paths: Paths) -> ExitCode:
     assembly = assemble(paths, settings, moment(boot()))
     wrong = [*assembly.problems, *_read(assembly)]
     verdicts = assembly.parts.judge.judge(moment(boot()))
+    if not settings.on("QT_ESS_ENABLED"):
+        console.out(
+            "The watcher is switched off (QT_ESS_ENABLED): nothing stops trading by itself."
+        )
     for line in _answer(verdicts, wrong):
         console.out(line)
-    if not settings.on("QT_ESS_ENABLED"):
-        console.out("QT_ESS_ENABLED is not true: the watcher does not run.")
     for verdict in verdicts:
         console.words(_line(verdict), _INDENT)
     for one in wrong:

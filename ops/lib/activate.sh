@@ -6,6 +6,7 @@ ACTIVATE_LIMIT=5000   # ms to be contained in before we answer "no"
 ACTIVATE_PATIENCE=300 # ms for the enforcer to show up
 ACTIVATE_OVERDUE=400  # ms after the grace by which the enforcer must have killed
 ACTIVATE_ASKS=        # set: not root, and so no hand of ours in the stop (see ask.sh)
+ACTIVATE_LATE=        # set: the latch was on before
 
 # activate SOURCE REASON CATEGORY: exit code 0 when contained, 4 when not.
 activate() {
@@ -37,7 +38,9 @@ activate_contain() {
     activate_wait
 }
 
+# activate_say_latch ALREADY
 activate_say_latch() {
+    ACTIVATE_LATE=$1
     if [[ -n $LATCH_FAILED ]] && ! latch_is_set; then
         complain "NOT LATCHED: neither flag could be written ($LATCH_FAILED). Stopping trading all the same." \
             'It can come back: power the host off, or free the disks and activate again.'
@@ -128,7 +131,7 @@ activate_show_down() {
 
 # activate_verdict CONTAINED ALONE
 activate_verdict() {
-    local unit ms=$((NOW_MS - CONTAIN_BEGAN))
+    local unit after='' ms=$((NOW_MS - CONTAIN_BEGAN))
     if [[ -n $ACTIVATE_DEAF ]]; then
         if [[ -n $2 ]]; then tell 'systemd does not answer: killed through the kernel.'; else
             tell 'systemd does not answer: this was read from the kernel.'
@@ -143,7 +146,9 @@ activate_verdict() {
         name_is_pattern "$unit" || [[ -n ${DOWN_MS[$unit]:-} ]] || tell "  down   $unit"
     done
     activate_outside || return "$EXIT_NOT_CONTAINED"
-    tell "CONTAINED: no trading process is alive (seen $ms ms after the latch)."
+    # When it fell, who came later does not know.
+    [[ -n $ACTIVATE_LATE ]] || after=" (seen $ms ms after the latch)"
+    tell "CONTAINED: no trading process is alive$after."
     latch_is_set || return "$EXIT_NOT_CONTAINED"
     tell 'Next: find out what happened. To resume trading:'
     tell "  sudo $0 deactivate"

@@ -12,7 +12,7 @@ arming_judge() {
     clock_ms
     [[ $ARMING_TOLD,$ARMING_SEEN != armed, ]] || ((NOW_MS < ARMING_AT || NOW_MS - ARMING_AT >= ARMING_EVERY)) || return 0
     ARMING_AT=$NOW_MS
-    FINDINGS=('the part of the script that judges is damaged; mend: run install.sh again')
+    FINDINGS=('the part of the script that judges is damaged; mend: install again from the checkout: sudo ops/install.sh')
     [[ $TELLERS != *' status '* ]] || status_findings
     arming_tell
 }

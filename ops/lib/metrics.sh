@@ -31,7 +31,7 @@ metrics_round() {
     LATCH_STATE=clear
     ! latch_is_set || LATCH_STATE=latched
     config_once
-    FINDINGS=('the part of the script that judges is damaged; mend: run install.sh again')
+    FINDINGS=('the part of the script that judges is damaged; mend: install again from the checkout: sudo ops/install.sh')
     [[ $TELLERS != *' arming '* ]] || arming_judge
     metrics_put "${CONFIG[QT_ESS_METRICS_DIR]:-}"
 }

@@ -147,7 +147,7 @@ release_permission() {
             release_explain
             printf 'Type "release" to resume trading: '
             read -r answer || answer=
-            [[ $answer == release ]] || { complain 'not released: the latch is still set' && return 1; }
+            [[ $answer == release ]] || { complain 'not released: you did not type "release"; the latch is still set' && return 1; }
         fi
         if [[ -z $RELEASE_REASON && -z $2 ]]; then
             printf 'Reason: '

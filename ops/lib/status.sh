@@ -5,6 +5,7 @@
 STATUS_OF_WATCHER='ActiveState SubState LoadState UnitFileState InactiveExitTimestampMonotonic'
 STATUS_OF_GATES='DropInPaths RuntimeDirectory NeedDaemonReload InvocationID'
 STATUS_OF_TRADING='ExecStart MainPID ControlPID'
+STATUS_AGAIN="sudo $ESS_LIB/ops/install.sh --configure" # what writes units and gates anew
 
 # status QUIET: 0 clear and armed, or latched and contained; 4 not contained; 5 disarmed; with QUIET
 # 7 instead of 0 when latched.
@@ -153,13 +154,13 @@ status_check_watch() {
     for unit in "$UNIT_PREFIX.path" "$UNIT_PREFIX-disk.path" "$UNIT_PREFIX-request.path" "$UNIT_PREFIX-request-names.path" \
         "$UNIT_PREFIX-sentry.timer"; do
         [[ ${UNIT_PROP["$unit.ActiveState"]:-} == active && ${UNIT_PROP["$unit.SubState"]:-} == @(waiting|running) ]] ||
-            FINDINGS+=("$unit is ${UNIT_PROP["$unit.LoadState"]:-unknown}/${UNIT_PROP["$unit.ActiveState"]:-unknown}; mend: systemctl restart $unit")
+            FINDINGS+=("$unit is ${UNIT_PROP["$unit.LoadState"]:-unknown}/${UNIT_PROP["$unit.ActiveState"]:-unknown}; mend: sudo systemctl restart $unit")
         [[ ${UNIT_PROP["$unit.UnitFileState"]:-} == enabled ]] ||
-            FINDINGS+=("$unit is not enabled and will be missing after a boot; mend: systemctl enable $unit")
+            FINDINGS+=("$unit is not enabled and will be missing after a boot; mend: sudo systemctl enable $unit")
     done
     for unit in "$UNIT_PREFIX-trigger.service" "$UNIT_PREFIX-request.service" "$UNIT_PREFIX-halt.path" "$UNIT_PREFIX-halt.target"; do
         [[ ${UNIT_PROP["$unit.LoadState"]:-} == loaded ]] ||
-            FINDINGS+=("$unit is ${UNIT_PROP["$unit.LoadState"]:-unknown}; mend: run install.sh again")
+            FINDINGS+=("$unit is ${UNIT_PROP["$unit.LoadState"]:-unknown}; mend: $STATUS_AGAIN")
     done
 }
 
@@ -169,7 +170,7 @@ status_check_halt() {
     for unit in "${TRADING[@]}"; do
         name_is_pattern "$unit" && continue
         [[ " ${UNIT_PROP["$UNIT_PREFIX-halt.target.Conflicts"]:-} " == *" $unit "* ]] ||
-            FINDINGS+=("$UNIT_PREFIX-halt.target does not stop $unit; mend: run install.sh again")
+            FINDINGS+=("$UNIT_PREFIX-halt.target does not stop $unit; mend: $STATUS_AGAIN")
     done
 }
 
@@ -195,7 +196,7 @@ status_judge_trading() {
         [[ " ${UNIT_PROP["$unit.RuntimeDirectory"]:-} " != *' quantum '* ]] ||
             FINDINGS+=("$unit has RuntimeDirectory=quantum, which deletes the flag when it stops; mend: another name there")
         [[ ${UNIT_PROP["$unit.NeedDaemonReload"]:-no} != yes ]] ||
-            FINDINGS+=("$unit changed on disk since systemd read it; mend: systemctl daemon-reload")
+            FINDINGS+=("$unit changed on disk since systemd read it; mend: sudo systemctl daemon-reload")
     done
     status_check_escaped
 }
@@ -230,7 +231,7 @@ status_check_strays() {
 # it could empty the asserts.
 status_check_gate() {
     if [[ $2 != *"$ESS_UNIT_DIR"/*"/$ESS_GATE"* ]]; then
-        FINDINGS+=("$1 has no gate; mend: run install.sh again")
+        FINDINGS+=("$1 has no gate; mend: $STATUS_AGAIN")
     elif [[ $2 != *"/$ESS_GATE" ]]; then
         FINDINGS+=("$1: ${2##* } is read after the gate and may undo it; mend: rename it to sort before zz-")
     fi
@@ -240,17 +241,17 @@ status_check_gate() {
 status_check_files() {
     local line
     if [[ ! -r $ESS_MANIFEST ]]; then
-        FINDINGS+=("$ESS_MANIFEST is missing; mend: run install.sh again")
+        FINDINGS+=("$ESS_MANIFEST is missing; mend: install again from the checkout: sudo ops/install.sh")
         return 0
     fi
     answer_within 5 sha256sum --quiet -c "$ESS_MANIFEST"
     (($? <= 1)) || FINDINGS+=('the installed files could not be read in time; mend: look at the disk, then look again')
     answer_lines "$ANSWERED"
     for line in "${ANSWER_LINES[@]}"; do
-        [[ $line != *': FAILED'* ]] || FINDINGS+=("${line%%:*} is missing or was edited; mend: run install.sh again")
+        [[ $line != *': FAILED'* ]] || FINDINGS+=("${line%%:*} is missing or was edited; mend: install again from the checkout: sudo ops/install.sh")
     done
     [[ ! -e $ESS_CONF ]] || config_same "$ESS_CONF" "$ESS_INSTALLED" ||
-        FINDINGS+=("$ESS_CONF changed since the last install; mend: run install.sh again")
+        FINDINGS+=("$ESS_CONF changed since the last install; mend: $STATUS_AGAIN")
 }
 
 status_check_dirs() {
@@ -259,10 +260,10 @@ status_check_dirs() {
     ANSWERED=$'\n'$ANSWERED
     for dir in "$RUN_DIR" "$STATE_DIR" "$RUNTIME_DIR"; do
         [[ $ANSWERED == *$'\n'"0:0 755 directory $dir "* ]] ||
-            FINDINGS+=("$dir is not a directory of root:root, mode 0755; mend: systemd-tmpfiles --create")
+            FINDINGS+=("$dir is not a directory of root:root, mode 0755; mend: sudo systemd-tmpfiles --create /etc/tmpfiles.d/quantum-ess.conf")
     done
     [[ $ANSWERED == *$'\n0:'+([0-9])" 1730 directory $REQUEST_DIR root:$REQUEST_GROUP"$'\n'* ]] ||
-        FINDINGS+=("$REQUEST_DIR is not a directory of root:$REQUEST_GROUP, mode 1730; mend: systemd-tmpfiles --create")
+        FINDINGS+=("$REQUEST_DIR is not a directory of root:$REQUEST_GROUP, mode 1730; mend: sudo systemd-tmpfiles --create /etc/tmpfiles.d/quantum-ess.conf")
 }
 
 # status_check_release: a list of what ran outlives the latch only while a release is at work.

@@ -21,9 +21,12 @@ operator_name() {
     OPERATOR=$(timeout 1 id -un -- "$uid" 2>/dev/null) || OPERATOR=uid-$uid
 }
 
-# require_root VERB: EXIT_NOT_ROOT and the command to use instead, in one line.
+# require_root VERB ARGS...: EXIT_NOT_ROOT and the command to use instead, in one line. Not another one: without its
+# options a release may start what was to stay down.
 require_root() {
+    local words
     ((EUID == 0)) && return 0
-    complain "only root may $1; run: sudo $0 $1"
+    printf -v words ' %q' "$@"
+    complain "only root may $1; run: sudo $0$words"
     return "$EXIT_NOT_ROOT"
 }

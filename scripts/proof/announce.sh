@@ -16,8 +16,8 @@ production_left() {
     local unit missing=()
     [[ -n ${PRODUCTION_TRIPPED:-} ]] || return 0
     if latch_is_set; then
-        announce "TRADING IS STOPPED on $HOSTNAME." 'The production drill did not finish, and it does not release what it did not prove.' \
-            'Look: ess status. To resume, when nobody else wants it stopped: sudo ess deactivate'
+        announce "TRADING IS STOPPED on $HOSTNAME." 'The production drill did not finish; it releases only what it has proved.' \
+            'Look: ess status.' 'To resume, when nobody else wants it stopped: sudo ess deactivate'
         return
     fi
     for unit in "${RAN[@]}"; do unit_alive "$unit" || missing+=("$unit"); done

@@ -12,7 +12,7 @@ TEXT = (CHECKOUT / "RUNBOOK.md").read_text()
 KNOWN = {
     "from",  # trading, latched or any: the state to bring about first
     "as",  # the user who does it, if it is not root
-    "with",  # python-broken or systemd-hung: for as long as the block runs
+    "with",  # python-broken, systemd-hung or no-process: for as long as the block runs
     "break",  # a command that does the damage
     "sees",  # codes the doctor finds after the damage
     "mends",  # codes the doctor finds after the damage and no more after the block

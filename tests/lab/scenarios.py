@@ -187,7 +187,7 @@ SCENARIOS = (
     # --- activate ---
     trips("activate", head=(ACTIVE, "The latch is set. Stopping trading:")),
     trips("activate, at once", "activate --category 0", head=(ACTIVE,)),
-    trips("activate while active", given=LATCHED, head=(ACTIVE,)),
+    trips("activate while active", given=LATCHED, head=(ACTIVE,), says=(CONTAINED,)),
     trips("activate after a touch", given=f"touch {RUN_FLAG}", head=(ACTIVE,)),
     trips("activate after a FIFO", given=f"mkfifo {RUN_FLAG}", head=(ACTIVE,)),
     trips("activate with a dangling symlink", given=f"ln -s /nowhere {VAR_FLAG}", head=(ACTIVE,)),
@@ -207,7 +207,14 @@ SCENARIOS = (
         complains="sudo",
         nobody=True,
     ),
-    Scenario("activate: mistyped", "activate --category 2", 2, latched=False, alive=ORDER),
+    Scenario(
+        "activate: mistyped",
+        "activate now",
+        2,
+        latched=False,
+        alive=ORDER,
+        complains="NOTHING WAS STOPPED",
+    ),
     # --- deactivate ---
     Scenario(
         "deactivate",
@@ -280,7 +287,7 @@ SCENARIOS = (
         6,
         latched=True,
         alive=(),
-        complains="another release",
+        complains="; this one did nothing",
         given=f"{LATCHED}; systemd-run -q --unit=other flock {LOCK} sleep 60;"
         f" until ! flock -n {LOCK} true; do :; done",
         undo="systemctl stop other",
@@ -297,11 +304,11 @@ SCENARIOS = (
     ),
     Scenario(
         "deactivate: not root",
-        "deactivate",
+        "deactivate --no-start",
         3,
         latched=True,
         alive=(),
-        complains="sudo",
+        complains=" deactivate --no-start",
         given=LATCHED,
         nobody=True,
     ),

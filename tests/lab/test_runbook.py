@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 CONTROLLER = "/usr/local/lib/quantum-ess/ops/ess_controller.sh"
 CONFIGURE = "/usr/local/lib/quantum-ess/ops/install.sh --configure"
 VENV = "/opt/quantum-ess/venv"
+NO_PROCESS = (
+    *("systemd-run", "--quiet", "--pipe", "--wait", "--collect"),
+    *("-p", "SystemCallFilter=~clone clone3 fork vfork", "-p", "SystemCallErrorNumber=EAGAIN"),
+)
 FLAGS = ("/run/quantum/ESS_ON", "/var/lib/quantum-ess/ESS_ON")
 
 
@@ -84,7 +88,7 @@ def await_stopped(lab: Lab) -> None:
 
 @contextlib.contextmanager
 def trouble(lab: Lab, kind: str | None) -> Iterator[None]:
-    if kind is None:
+    if kind in (None, "no-process"):
         yield
     elif kind == "systemd-hung":
         with lab.pid1_frozen():
@@ -112,6 +116,8 @@ def damage(lab: Lab, block: Block) -> None:
 
 def run(lab: Lab, block: Block) -> subprocess.CompletedProcess[str]:
     argv: tuple[str, ...] = ("bash", "-euo", "pipefail", "-c", block.script)
+    if block.marks.get("with") == "no-process":
+        argv = (*NO_PROCESS, *argv)
     if user := block.marks.get("as"):
         argv = (*by(user), *argv)
     if typed := block.marks.get("typed"):

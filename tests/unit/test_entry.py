@@ -145,8 +145,8 @@ def test_a_bug_in_status_is_no_all_clear(tmp_path: Path) -> None:
         (["activate", "--reason", "it's bad"], "activate"),
         (["deactivate", "--yes"], "deactivate"),
         (["drill"], "drill"),
-        (["alert", "test", "slack"], "alert test"),
-        (["watch", "rebase", "drawdown"], "watch rebase"),
+        (["alert", "test", "slack"], 'run "ess alert test"'),
+        (["watch", "rebase", "drawdown"], 'run "ess watch rebase"'),
     ],
 )
 def test_without_root_nothing_happens(tmp_path: Path, verb: list[str], name: str) -> None:
@@ -154,6 +154,25 @@ def test_without_root_nothing_happens(tmp_path: Path, verb: list[str], name: str
     assert done.returncode == 3
     command = shlex.join(["sudo", "ess", *verb])
     assert done.stderr == f"ess: only root may {name}; run: {command}\n"
+    assert not is_latched(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("line", "instead"),
+    [
+        (["activate", "now"], "NOTHING WAS STOPPED; run: sudo ess activate; see: ess activate -"),
+        (["activate", "--reason"], "NOTHING WAS STOPPED; run: sudo ess activate; see: ess activ"),
+        (["activate", "--yes"], "NOTHING WAS STOPPED; run: sudo ess activate; see: ess activate -"),
+        (["stop"], "to stop trading: sudo ess activate; see: ess --help"),
+        ([], "to stop trading: sudo ess activate; see: ess --help"),
+        (["status", "now"], "(now); see: ess status --help"),
+        (["watch", "now"], "'now'; see: ess watch --help"),
+    ],
+)
+def test_who_mistypes_is_told_what_to_type(tmp_path: Path, line: list[str], instead: str) -> None:
+    done = run(tmp_path, *line)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert instead in done.stderr
     assert not is_latched(tmp_path)
 
 

@@ -45,7 +45,7 @@ def test_only_root(host: Lab) -> None:
     nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--")
     done = host.exec(*nobody, PROOF, "--canary", check=False)
     assert (done.returncode, done.stdout) == (3, "")
-    assert done.stderr == f"ess: only root may run the proof; run: sudo {PROOF} --canary\n"
+    assert done.stderr == f"ess: only root may run the proof\n     Run: sudo {PROOF} --canary\n"
 
 
 def test_host_without_the_product(boot_lab: BootLab) -> None:
