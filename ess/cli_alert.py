@@ -60,9 +60,11 @@ def deliver(call: _Call, /, channel: str, operator: str, *, test: bool) -> ExitC
     """Tell CHANNEL what is to be told; `ess deliver` (ess/aftermath/service.py) runs this."""
     with loading():
         from ess.aftermath import deliver as rounds  # noqa: PLC0415
-        from ess.alerts import trial  # noqa: PLC0415
 
     call.require_root()
-    if test:
-        return trial.deliver(call.paths, channel, operator or "unknown")
-    return rounds.turn(call.paths, channel)
+    if not test:
+        return rounds.turn(call.paths, channel)
+    with loading():
+        from ess.alerts import trial  # noqa: PLC0415
+
+    return trial.deliver(call.paths, channel, operator or "unknown")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import logging
 import re
 from dataclasses import dataclass, field
@@ -21,6 +22,14 @@ if TYPE_CHECKING:
 
 Service = dict[str, object]
 
+# Where apprise keeps the services that have keys of their own. To find one by its name it loads all
+# two hundred, for several times as long as the rest of an alert takes.
+_HOMES = {
+    "slack": ("apprise.plugins.slack", "NotifySlack"),
+    "twilio": ("apprise.plugins.twilio", "NotifyTwilio"),
+    "mailto": ("apprise.plugins.email", "NotifyEmail"),
+    "mailtos": ("apprise.plugins.email", "NotifyEmail"),
+}
 _CONNECT, _READ = 5, 10  # s, both below the deadline of the child that sends
 _ANSWER_BYTES = 250
 _EXTRA = "apprise is not installed: install quantum-ess[alerts]"
@@ -90,8 +99,7 @@ class AppriseChannel:
         )
 
     def _plugin(self, apprise: Any, asset: Any) -> Any:
-        service = self.service if isinstance(self.service, str) else dict(self.service)
-        plugin = apprise.Apprise.instantiate(service, asset=asset, suppress_exceptions=False)
+        plugin = self._instance(apprise, asset)
         if plugin is None:
             raise DeliveryError("apprise does not know this service, or not this form of its URL")
         # Whatever a URL asks for: certificates are checked, nobody else gets the request, who
@@ -106,9 +114,27 @@ class AppriseChannel:
         plugin.socket_read_timeout = _READ
         return plugin
 
+    def _instance(self, apprise: Any, asset: Any) -> Any:
+        service = self.service if isinstance(self.service, str) else dict(self.service)
+        if isinstance(service, dict):
+            found = _at_home(str(service["schema"]))
+            if found is not None:
+                return found(**service, asset=asset, tag=set())
+        return apprise.Apprise.instantiate(service, asset=asset, suppress_exceptions=False)
+
     def _line(self, text: str) -> str:
         """Return one line without secrets. They go before it is cut: a half is one, too."""
         return clean(secrets.scrub(text, (*self.hidden, *self.proxy.hidden)), _ANSWER_BYTES)
+
+
+def _at_home(schema: str) -> Any:
+    """Return the class of a service; None where apprise, which may have moved it, is to say."""
+    module, name = _HOMES[schema]
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError):
+        return None
+    return found if found.enabled else None
 
 
 def _asset(apprise: Any) -> Any:
