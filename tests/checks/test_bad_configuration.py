@@ -114,9 +114,6 @@ GOOD: dict[str, str | bytes] = {
 
 
 @pytest.mark.parametrize("text", GOOD.values(), ids=GOOD.keys())
-def test_good_configuration_is_taken(tmp_path: Path, text: str | bytes) -> None:
-    root = Root(tmp_path / "root")
-    root.path.mkdir()
-    assert root.install().returncode == 0
-    done = root.configure(text)
+def test_good_configuration_is_taken(installed: Root, text: str | bytes) -> None:
+    done = installed.configure(text)
     assert done.returncode == 0, done.stderr

@@ -126,7 +126,7 @@ def test_every_rule_fires_when_it_should_and_only_then(bare_lab: Lab) -> None:
     checked = bare_lab.exec("promtool", "check", "rules", "/root/rules.yml", timeout=30)
     assert f"{len(dashboard.rules())} rules found" in checked.stdout
     tests = [case(name, {"host": {**HEALTHY, **changed}}) for name, (changed, *_) in CASES.items()]
-    everything = {"rule_files": ["/root/rules.yml"], "evaluation_interval": "5s", "tests": tests}
+    everything = {"rule_files": ["/root/rules.yml"], "evaluation_interval": "10s", "tests": tests}
     bare_lab.write("/root/tests.yml", json.dumps(everything))
     done = bare_lab.exec("promtool", "test", "rules", "/root/tests.yml", check=False, timeout=100)
     assert done.returncode == 0, done.stdout + done.stderr

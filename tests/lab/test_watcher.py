@@ -50,7 +50,9 @@ flag=$(now)
 units=(quantum-ai-engine quantum-execution quantum-apply-layer quantum-governor)
 root=/sys/fs/cgroup; [[ -e $root/cgroup.controllers ]] || root=$root/unified
 for unit in "${{units[@]}}"; do
-    while [[ -n $(cat "$root/system.slice/$unit.service/cgroup.procs" 2>/dev/null) ]]; do :; done
+    while read -r _ 2>/dev/null <"$root/system.slice/$unit.service/cgroup.procs"; do
+        read -rt 0.001 -u $nap || :
+    done
 done
 echo $((flag - begun)) $(($(now) - begun))
 """

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ess.paths import Paths
 from ess.spool import boot
 from ess.watch import how, look, places, standing
 from ess.watch.how import How
@@ -23,24 +24,31 @@ from tests.checks.tracked import CHECKOUT
 from tests.unit import watch_host
 
 if TYPE_CHECKING:
-    from ess.paths import Paths
+    from collections.abc import Iterable
 
 # One that runs, and has something to say that takes the verdicts to tell.
 BEYOND_BASH = (How.DEAF, How.IMPAIRED, How.WATCHING)
 LINE = """
-here=$1 root=$2
-shift 2
+here=$1
+shift
 for part in paths clock answer watch watching; do . "$here/ops/lib/$part.sh"; done
-STATE_DIR=$root$STATE_DIR WATCH_CONF=$root$WATCH_CONF
 sd_show() {
     local one
     declare -gA UNIT_PROP=()
     for one in "${properties[@]}"; do UNIT_PROP["$2.${one%%=*}"]=${one#*=}; done
 }
-properties=("$@")
-watching_line
-printf '%s' "$WATCHING"
+# Of each host: its root, how many properties its unit has, and these.
+while (($#)); do
+    (
+        STATE_DIR=$1$STATE_DIR WATCH_CONF=$1$WATCH_CONF
+        properties=("${@:3:$2}")
+        watching_line
+        printf '%s\\0' "$WATCHING"
+    )
+    shift $((2 + $2))
+done
 """
+Host = tuple[Paths, dict[str, str]]
 STATES = {
     "unknown": {},
     "runs": {"LoadState": "loaded", "ActiveState": "active", "SubState": "running"},
@@ -76,14 +84,19 @@ def python(paths: Paths, unit: dict[str, str]) -> tuple[How, str]:
     return how.how(watch), how.line(watch, time.time()).text
 
 
-def bash(paths: Paths, unit: dict[str, str], user: int = 0) -> str:
-    properties = [f"{key}={value}" for key, value in unit.items()]
-    argv = ["bash", "-c", LINE, "bash", str(CHECKOUT), paths.root, *properties]
+def bash(hosts: Iterable[Host], user: int = 0) -> list[str]:
+    """Return what it says of each host."""
+    words = [
+        word
+        for paths, unit in hosts
+        for word in (paths.root, str(len(unit)), *(f"{key}={unit[key]}" for key in unit))
+    ]
+    argv = ["bash", "-c", LINE, "bash", str(CHECKOUT), *words]
     done = subprocess.run(
         argv, capture_output=True, text=True, timeout=10, check=True, user=user, group=user
     )
     assert done.stderr == ""
-    return done.stdout
+    return done.stdout.split("\0")[:-1]
 
 
 def timeless(text: str) -> str:
@@ -91,9 +104,7 @@ def timeless(text: str) -> str:
     return re.sub(r"\b\d+ s\b", "N s", text)
 
 
-def compare(paths: Paths, unit: dict[str, str], case: object) -> None:
-    found, wanted = python(paths, unit)
-    said = bash(paths, unit)
+def compare(found: How, wanted: str, said: str, case: object) -> None:
     if found in BEYOND_BASH:
         assert said in ("", "DRY RUN - it decides, and does not stop trading"), case
     elif found is How.DRY_RUN:
@@ -107,21 +118,25 @@ def compare(paths: Paths, unit: dict[str, str], case: object) -> None:
     ("state", "since"), [*((state, "") for state in STATES), ("starts", "5"), ("starts", "60")]
 )
 def test_the_same_words(tmp_path: Path, state: str, since: str) -> None:
-    paths = watch_host.made(str(tmp_path))
-    config, file = Path(paths.watch_config), Path(places.state(paths), standing.NAME)
     stamp = str(int((time.monotonic() - float(since)) * 1e6)) if since else ""
-    for switch, text, last in itertools.product(SWITCHES, SETTINGS, (None, "garbage", *STOOD)):
+    cases = list(itertools.product(SWITCHES, SETTINGS, (None, "garbage", *STOOD)))
+    hosts: list[Host] = []
+    for number, (switch, text, last) in enumerate(cases):
         unit = {**STATES[state], "UnitFileState": switch, "InactiveExitTimestampMonotonic": stamp}
-        config.unlink(missing_ok=True)
+        paths = watch_host.made(str(tmp_path / str(number)))
+        config, file = Path(paths.watch_config), Path(places.state(paths), standing.NAME)
+        config.unlink()
         if text is not None:
             config.write_text(text)
-        file.unlink(missing_ok=True)
         if last == "garbage":
             file.write_bytes(b'{"boot": "\0$(touch /tmp/x)"')
         elif last is not None:
             age, of, dry = STOOD[last]
             stood(paths, age, of, dry=dry)
-        compare(paths, unit if state != "unknown" else {}, (switch, text, last))
+        hosts.append((paths, unit if state != "unknown" else {}))
+    told = [python(*host) for host in hosts]
+    for (found, wanted), said, case in zip(told, bash(hosts), cases, strict=True):
+        compare(found, wanted, said, case)
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -140,4 +155,4 @@ def test_the_same_words_for_who_may_read_none_of_it(state: str) -> None:
                 _, wanted = python(paths, unit)
             finally:
                 os.seteuid(0)
-            assert bash(paths, unit, user=65534) == wanted, switch
+            assert bash([(paths, unit)], user=65534) == [wanted], switch
