@@ -112,10 +112,10 @@ class _Release:
         except _LatchedAgain:
             return self._stopped_by_others()
         except BaseException as error:
-            code = self._latch_again(str(error) or type(error).__name__)
-            if not isinstance(error, EssError):
-                raise
-            return code
+            if isinstance(error, EssError):
+                return self._latch_again(error.what, error.hint)
+            self._latch_again(str(error) or type(error).__name__)
+            raise
         with contextlib.suppress(OSError):
             os.unlink(self._paths.running)
         self._tell("finished")
@@ -197,12 +197,13 @@ class _Release:
         self._tell("failed", why="the latch was set again")
         return code
 
-    def _latch_again(self, why: str) -> ExitCode:
+    def _latch_again(self, why: str, hint: str = "") -> ExitCode:
         receipt = latch.set_latch(self._paths, latch.note("release", why, ""))
         self._end_marker()
         said = f"=== ESS DEACTIVATION FAILED: {why}; latched again ==="
         journal.error(said, self._about("failed"))
-        self._console.error(f"release failed: {text.clean(why)}; the latch is set again")
+        what = f"release failed: {text.clean(why)}; the latch is set again"
+        self._console.error(f"{what}; {hint}" if hint else what)
         code = self._verify(receipt)
         self._tell("failed", why=why)
         return code

@@ -91,10 +91,11 @@ class Restart:
             if phase is Phase.DOWN:
                 # What somebody else has stopped does not come up either.
                 self._check()
-                raise ReleaseError(f"{unit} did not come up ({facts.get('Result', 'refused')})")
+                why = facts.get("Result", "refused")
+                raise ReleaseError(f"{unit} did not come up ({why})", _look_at(unit))
             if time.monotonic() > deadline:
                 limit = self._settings.start_timeout
-                raise ReleaseError(f"{unit} did not come up within {limit:g} s")
+                raise ReleaseError(f"{unit} did not come up within {limit:g} s", _look_at(unit))
             time.sleep(POLL)
 
     def _settle(self, unit: str, first: Mapping[str, str]) -> None:
@@ -114,10 +115,15 @@ class Restart:
         if not same or judge(facts, "") is not Phase.UP:
             self._check()
             limit = self._settings.settle
-            raise ReleaseError(f"{unit} came up but did not stay up for {limit:g} s")
+            what = f"{unit} came up but did not stay up for {limit:g} s"
+            raise ReleaseError(what, _look_at(unit))
 
     def _facts(self, unit: str) -> dict[str, str]:
         return self._manager.show([unit], _PROPERTIES)[unit]
+
+
+def _look_at(unit: str) -> str:
+    return f"look at: journalctl -u {unit}"
 
 
 def _listing(directory: str) -> list[str]:

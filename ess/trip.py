@@ -90,7 +90,7 @@ class Trip:
         """Watch until trading is proved dead; DONE only when it is and the latch is set."""
         self._say_latch()
         for note in self._set.notes:
-            self._console.error(note)
+            self._console.error(f"{note}; the stop goes on; afterwards: ess doctor")
         progress = StopProgress(self._console)
         while True:
             self._hold()

@@ -37,11 +37,9 @@ def for_trip(paths: Paths) -> TripSet:
     without any the four default units are stopped.
     """
     notes: list[str] = []
-    current = _load(paths.config, notes)
     installed = _load(paths.installed, [])
-    if current is None:
-        used = "of the last installation" if installed else "by default"
-        notes.append(f"Stopping the trading units configured {used}.")
+    used = "the units of the last installation" if installed else "the default units"
+    current = _load(paths.config, notes, used)
     known = [loaded for loaded in (current, installed) if loaded] or [config.default()]
     units = [unit for loaded in known for unit in loaded.trading] + gated(paths)
     units += [own for unit in units if (own := own_name(paths, unit))]
@@ -82,9 +80,10 @@ def _listing(directory: str) -> list[str]:
         return []
 
 
-def _load(path: str, notes: list[str]) -> Config | None:
+def _load(path: str, notes: list[str], used: str = "") -> Config | None:
+    """Return None where it cannot be used, and note what is `used` instead."""
     try:
         return config.load(path)
     except ConfigError as error:
-        notes.append(f"Configuration not usable: {error}.")
+        notes.append(f"configuration not usable: {error}; using {used}")
         return None

@@ -273,8 +273,10 @@ config_for_trip() {
         CONFIG_NOTE=$CONFIG_ERROR
     fi
     if [[ -n $CONFIG_NOTE ]]; then
-        CONFIG_NOTE+='; using the unit set of the last install'
-        config_load "$ESS_INSTALLED" || config_load /nonexistent
+        if config_load "$ESS_INSTALLED"; then CONFIG_NOTE+='; using the units of the last installation'; else
+            CONFIG_NOTE+='; using the default units'
+            config_load /nonexistent
+        fi
         if ((${#known[@]})); then TRADING=(); fi
     fi
     names_join TRADING "${TRADING[@]}" "${known[@]}"

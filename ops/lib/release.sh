@@ -236,17 +236,17 @@ release_still_clear() {
     release_stop
 }
 
-# release_again WHY: the release failed after the flags were gone; set the latch again and say why. What does not
-# come up because somebody else has stopped it is no failure of its own.
+# release_again WHY [UNIT]: the release failed after the flags were gone, for this unit; set the latch again and say why.
+# What does not come up because somebody else has stopped it is no failure of its own.
 release_again() {
-    release_still_clear && release_fail "$1"
+    release_still_clear && release_fail "$@"
 }
 
 release_fail() {
     journal 1 "=== ESS DEACTIVATION FAILED: $1; latching again ===" EVENT=release-failed
     release_tell failed "$1"
     latch_content release "$1" 1 "$OPERATOR"
-    complain "release failed: $1; latching again"
+    complain "release failed: $1; latching again" "${2:+Look at: journalctl -u $2}"
     release_stop
 }
 

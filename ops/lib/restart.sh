@@ -76,7 +76,7 @@ restart_one() {
     restart_state "$unit"
     before=$RESTART_INVOCATION
     if ! sd start --no-block -- "$unit"; then
-        release_again "systemd refused to start $unit"
+        release_again "systemd refused to start $unit" "$unit"
         return
     fi
     restart_wait_up "$unit" "$before" || return
@@ -122,13 +122,13 @@ restart_wait_up() {
         case $RESTART_STATE in
             up | 'done') return 0 ;;
             down | ran)
-                release_again "$unit did not come up"
+                release_again "$unit did not come up" "$unit"
                 return
                 ;;
         esac
         clock_ms
         if ((NOW_MS >= limit)); then
-            release_again "$unit did not come up within ${CONFIG[QT_ESS_START_TIMEOUT]:-60} s"
+            release_again "$unit did not come up within ${CONFIG[QT_ESS_START_TIMEOUT]:-60} s" "$unit"
             return
         fi
         pause "$RELEASE_POLL"
@@ -149,7 +149,7 @@ restart_settle() {
             look=$((NOW_MS + RESTART_LOOK))
             restart_state "$unit"
             if ! restart_stays "$identity" "$limit"; then
-                release_again "$unit came up but did not stay up for ${CONFIG[QT_ESS_SETTLE]:-2} s"
+                release_again "$unit came up but did not stay up for ${CONFIG[QT_ESS_SETTLE]:-2} s" "$unit"
                 return
             fi
             [[ $RESTART_STATE != up ]] || ((NOW_MS < limit)) || return 0

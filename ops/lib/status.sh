@@ -113,7 +113,7 @@ status_show_clear() {
 # systemd does not answer is a finding: unknown is never armed.
 status_findings() {
     FINDINGS=()
-    [[ -z $CONFIG_NOTE ]] || FINDINGS+=("configuration: $CONFIG_NOTE")
+    [[ -z $CONFIG_NOTE ]] || FINDINGS+=("configuration: $CONFIG_NOTE; mend: correct it, then: $STATUS_AGAIN")
     status_check_files
     status_check_dirs
     status_check_release

@@ -47,7 +47,7 @@ production_ask() {
     printf '    %s\n' "${MONITORS[@]}"
     printf '  It is not started again when the drill is interrupted, when trading is not\n  proved dead, or when somebody else stops it meanwhile; you are told then.\n\n'
     [[ -z $PROOF_YES ]] || return 0
-    [[ -t 0 && -t 1 ]] || proof_refuse 'not confirmed: this is not a terminal; trading was not touched' 'Add --yes-stop-trading, if you mean it.' "$EXIT_USAGE"
+    [[ -t 0 && -t 1 ]] || proof_refuse 'not confirmed: this is not a terminal; trading was not touched' "If you mean it: sudo $0 --production --yes-stop-trading" "$EXIT_USAGE"
     printf 'Type %s%s%s or "stop trading" to go on: ' "$BOLD" "$HOSTNAME" "$PLAIN"
     read -r answer
     [[ $answer == "$HOSTNAME" || $answer == 'stop trading' ]] || proof_refuse 'not confirmed; trading was not touched' ''

@@ -268,7 +268,7 @@ SCENARIOS = (
         latched=True,
         alive=(),
         says=(ACTIVE,),
-        complains=f"{APPLY} ",
+        complains=f"journalctl -u {APPLY}",
         given=f"{LATCHED}; {STILLBORN}",
         undo=REVIVED,
     ),
