@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 WORD = "release"
 NOT_GIVEN = "not given"
+# What a person may accept; the rest has to be mended.
+_LOSSES = ("daily-loss", "drawdown", "flash-crash")
 
 
 def permission(
@@ -57,6 +59,10 @@ def _explain(console: Console, paths: Paths, units: Sequence[str], again: Sequen
         console.out(console.paint("This stops trading again:", "bad"))
     for line in again:
         console.out("\n".join(report.wrap(line, "  ")))
+    losses = [name for line in again if (name := line.partition(":")[0]) in _LOSSES]
+    if losses:
+        console.out("A loss that was looked into and is accepted is measured anew, before this, by:")
+        console.out(f"  sudo ess watch rebase {' '.join(losses)}")
 
 
 def _ask(console: Console, question: str) -> str:

@@ -117,11 +117,12 @@ EOF
 usage_error() {
     local instead=''
     case $VERB in
-        activate) instead="NOTHING WAS STOPPED. Run: sudo $0 activate. " ;;
+        activate) instead='NOTHING WAS STOPPED. Run:' ;;
         deactivate | status | doctor) ;;
-        *) instead="To stop trading: sudo $0 activate. " ;;
+        *) instead='To stop trading:' ;;
     esac
-    complain "$1" "${instead}See: ess_controller.sh --help"
+    complain "$1; see: ess_controller.sh --help" "$instead"
+    [[ -z $instead ]] || printf '       sudo %s activate\n' "$0" >&2
     exit "$EXIT_USAGE"
 }
 

@@ -56,16 +56,17 @@ END
 parse_options() {
     image='' layer='' network=private key='' owner='' max_seconds=600 slept=0 memory='' binds=() REST=()
     while (($#)) && ((${#REST[@]} < ${POSITIONALS:-3})); do
+        [[ $1 != --@(image|network|key|owner|max-seconds|slept|bind-ro) || -n ${2:-} ]] || die "$1 needs a value"
         case $1 in
-            --image) image=${2:?--image needs a value} && shift 2 ;;
-            --layer) layer=${2?--layer needs a value} && shift 2 ;;
-            --network) network=${2:?--network needs a value} && shift 2 ;;
-            --key) key=${2:?--key needs a value} && shift 2 ;;
-            --owner) owner=${2:?--owner needs a value} && shift 2 ;;
-            --max-seconds) max_seconds=${2:?--max-seconds needs a value} && shift 2 ;;
-            --slept) slept=${2:?--slept needs a value} && shift 2 ;;
+            --image) image=$2 && shift 2 ;;
+            --layer) (($# > 1)) || die "$1 needs a value" && layer=$2 && shift 2 ;;
+            --network) network=$2 && shift 2 ;;
+            --key) key=$2 && shift 2 ;;
+            --owner) owner=$2 && shift 2 ;;
+            --max-seconds) max_seconds=$2 && shift 2 ;;
+            --slept) slept=$2 && shift 2 ;;
             --memory) memory=yes && shift ;;
-            --bind-ro) binds+=("${2:?--bind-ro needs a value}") && shift 2 ;;
+            --bind-ro) binds+=("$2") && shift 2 ;;
             --) shift && break ;;
             -*) die "unknown option $1 (see lab.sh help)" ;;
             *) REST+=("$1") && shift ;;

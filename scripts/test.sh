@@ -1,8 +1,6 @@
 #!/usr/bin/env bash
 # All tests of quantum-ess, on a Debian 12 or Ubuntu machine with nothing prepared: installs what it needs,
 # makes the lab images, then runs pytest. Its exit code is pytest's.
-# usage: sudo scripts/test.sh [PYTEST ARGUMENT...]        for example: sudo scripts/test.sh tests/unit -k config
-# Before a release: sudo scripts/test.sh --thorough (README.md).
 set -euo pipefail
 [[ -t 0 ]] || exec </dev/null
 
@@ -14,6 +12,20 @@ ALONE_MAX=15
 # gcc, pkg-config and the headers build pystemd. redis-tools and not redis-server: the same program, and no service.
 PACKAGES=(gcc libc6-dev pkg-config libsystemd-dev systemd-container mmdebstrap debian-archive-keyring ca-certificates
     redis-tools)
+
+usage() {
+    cat <<'END'
+Usage: sudo scripts/test.sh [--thorough] [PYTEST ARGUMENT...]
+
+  all tests; installs by apt-get what it needs. What stands there goes to
+  pytest: sudo scripts/test.sh tests/unit -k config
+  --thorough               all pairs and both systemds, before a release
+  QT_ESS_TEST_WORKERS=N    so many tests at a time (three a core)
+  QT_ESS_TEST_CACHE=DIR    what the next run needs (/var/cache/quantum-ess-test)
+
+Exit codes: pytest's; 2 a package cannot be had; 3 not root
+END
+}
 
 say() {
     printf 'test.sh: %s\n' "$*" >&2
@@ -164,6 +176,7 @@ run_alone() {
 
 main() {
     local code=0
+    case " $* " in *' --help '* | *' -h '*) usage && return ;; esac
     check_machine "$@"
     install_system
     make_images

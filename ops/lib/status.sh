@@ -63,10 +63,10 @@ status_show_latched() {
     status_show_watcher
 }
 
-# status_show_watcher: only where it is switched on, and not well.
+# status_show_watcher: only where it is switched on, and not well. The colour apart: it would count as words.
 status_show_watcher() {
     watching_line "$STATUS_ASKED"
-    [[ -z $WATCHING ]] || say_words "${WATCHING_TONE}Watcher: " '         ' "$WATCHING$PLAIN"
+    [[ -z $WATCHING ]] || { printf '%s' "$WATCHING_TONE" && say_words 'Watcher: ' '         ' "$WATCHING" && printf '%s' "$PLAIN"; }
 }
 
 status_show_not_contained() {

@@ -72,7 +72,7 @@ staged() {
 
 main() {
     local kind=${1-}
-    : "${2:?usage: stack.sh trading|monitors LAB, or stack.sh files DIR}"
+    [[ -n ${2:-} ]] || { printf 'usage: stack.sh trading|monitors LAB, or stack.sh files DIR\n' >&2 && exit 2; }
     shift
     case $kind in
         trading | monitors) staged "put_$kind" "$@" ;;

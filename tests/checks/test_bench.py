@@ -9,6 +9,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from tests.checks.tracked import CHECKOUT
 
 if TYPE_CHECKING:
@@ -245,3 +247,30 @@ with redis_server("--notify-keyspace-events", "K$") as port, connect(port) as cl
     print(len(watch.set_ns))
 """
     assert python("-c", script, path=str(tmp_path)).split() == ["1"]
+
+
+@pytest.mark.parametrize(
+    ("script", "arguments", "said"),
+    [
+        ("bench.sh", ("--runs",), "bench.sh: --runs needs a value"),
+        ("bench.sh", ("--frobnicate",), "bench.sh: unknown argument: --frobnicate"),
+        ("lab.sh", ("up", "x", "--image"), "lab.sh: --image needs a value"),
+        ("lab.sh", ("up", "x", "--layer"), "lab.sh: --layer needs a value"),
+        ("lab/stack.sh", ("trading",), "usage: stack.sh "),
+    ],
+)
+def test_mistakes_are_named_in_words_of_ours(
+    script: str, arguments: tuple[str, ...], said: str
+) -> None:
+    """And not as bash's own, with the line of the script."""
+    done = subprocess.run(
+        ("bash", BENCH.parent / script, *arguments),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode in (1, 2)
+    assert done.stdout == ""
+    assert done.stderr.startswith(said)
