@@ -61,7 +61,7 @@ def _explain(console: Console, paths: Paths, units: Sequence[str], again: Sequen
         console.out("\n".join(report.wrap(line, "  ")))
     losses = [name for line in again if (name := line.partition(":")[0]) in _LOSSES]
     if losses:
-        console.out("A loss that was looked into and is accepted is measured anew, before this, by:")
+        console.out("If that loss was looked into and is accepted, first run:")
         console.out(f"  sudo ess watch rebase {' '.join(losses)}")
 
 

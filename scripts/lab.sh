@@ -44,7 +44,7 @@ usage: lab.sh COMMAND
   exec [--stdin|--tty] NAME COMMAND...
   leader NAME                      print the pid of its PID 1 on this host
   upper NAME                       print the directory with everything written to its disk
-  reboot NAME                      systemctl reboot; returns when it is up again
+  reboot NAME [OPTION...]          systemctl reboot; returns when it is up again
   kill NAME                        cut its power; the disk stays for: boot NAME
   boot NAME                        boot a lab that was cut off or powered off
   down NAME                        end a lab and forget it
@@ -169,7 +169,7 @@ await_other_leader() {
 cmd_reboot() {
     need_leader "${1-}"
     local old=$REPLY
-    enter_lab systemctl reboot </dev/null >/dev/null 2>&1 || :
+    enter_lab systemctl reboot "${@:2}" </dev/null >/dev/null 2>&1 || :
     await_other_leader "$old"
     await_boot "$1"
     printf '%s\n' "$REPLY"

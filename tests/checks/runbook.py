@@ -57,7 +57,7 @@ def _block(section: str, line: int, script: str, words: list[str]) -> Block:
     pairs = [word.split("=", 1) for word in words if "=" in word]
     marks = {key: value for key, value in pairs if key != "says"}
     flags = frozenset(word for word in words if "=" not in word)
-    strange = {*marks, *flags} - KNOWN - {"reboot"}
+    strange = {*marks, *flags} - KNOWN - {"reboot", "poweroff"}
     assert not strange, f"RUNBOOK.md:{line}: unknown mark {strange}"
     says = tuple(value for key, value in pairs if key == "says")
     return Block(section, line, script, marks, says, flags)

@@ -81,9 +81,9 @@ class Lab:
 
     # --- power ---
 
-    def reboot(self) -> None:
-        """Reboot in an orderly way; return when it is up again on the same disk."""
-        self._set_leader(int(lab_sh("reboot", self.name)))
+    def reboot(self, *options: str) -> None:
+        """Reboot, in an orderly way unless told otherwise; return when it is up again."""
+        self._set_leader(int(lab_sh("reboot", self.name, *options)))
 
     def power_cut(self) -> None:
         """Kill everything at once; nothing runs until boot()."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -129,8 +130,8 @@ def follow(lab: Lab, block: Block) -> None:
     """Do what the runbook says and see that it comes true. Raises AssertionError."""
     bring_about(lab, block.marks["from"])
     damage(lab, block)
-    if "reboot" in block.flags:
-        lab.reboot()
+    if block.flags:
+        restart(lab, block)
     else:
         with trouble(lab, block.marks.get("with")):
             done = run(lab, block)
@@ -141,6 +142,19 @@ def follow(lab: Lab, block: Block) -> None:
         missing = [words for words in block.says if words not in output]
         assert not missing, f"{missing} not in: {output}"
     afterwards(lab, block)
+
+
+def restart(lab: Lab, block: Block) -> None:
+    command = block.script.split()
+    if "reboot" in block.flags:
+        assert command[:3] == ["sudo", "systemctl", "reboot"]
+        lab.reboot(*command[3:])
+        return
+    lab.exec("bash", "-c", block.script, check=False)
+    lab.wait_until(lambda: not Path(f"/proc/{lab.leader}").exists(), 20, "it is off")
+    # Who kept it running may still be at it.
+    lab.power_cut()
+    lab.boot()
 
 
 def afterwards(lab: Lab, block: Block) -> None:
