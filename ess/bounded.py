@@ -53,10 +53,11 @@ def each(works: Sequence[Work], seconds: float) -> list[bytes | None]:
     return answers
 
 
-def spawn(work: Callable[[], object], seconds: float) -> None:
+def spawn(work: Callable[[], object], seconds: float, keep: int | None = None) -> None:
     """Start `work` in a child that is killed after `seconds`, and do not wait for it.
 
-    Does nothing when there is no process to be had.
+    It has the descriptor `keep` of ours, and no other. Does nothing when there is no process to be
+    had.
     """
     try:
         pid = os.fork()
@@ -68,7 +69,7 @@ def spawn(work: Callable[[], object], seconds: float) -> None:
             work()
             return b""
 
-        _child(silent, seconds, None)
+        _child(silent, seconds, None, keep)
 
 
 def _begin(work: Callable[[int], Work], seconds: float) -> tuple[int, int]:
@@ -110,12 +111,12 @@ def _in_turn(works: Sequence[Work], seconds: float, writer: int) -> bytes:
     return b""
 
 
-def _child(work: Work, seconds: float, writer: int | None) -> None:
+def _child(work: Work, seconds: float, writer: int | None, keep: int | None = None) -> None:
     status = _RAISED
     try:
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.setitimer(signal.ITIMER_REAL, seconds)
-        _detach(writer)
+        _detach(writer if keep is None else keep)
         data = work()
         if writer is not None:
             _write(writer, data)

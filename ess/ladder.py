@@ -11,7 +11,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from ess import bounded, cgroup, escaped
+from ess import bounded, cgroup, escaped, stoppers
 from ess.containment import queued_starts
 from ess.errors import CgroupError, ManagerError
 
@@ -43,7 +43,7 @@ class Ladder:
         """Do what is due now to what lives. Raises nothing; call it until nothing does."""
         if not self._asked:
             self._asked = True
-            bounded.spawn(lambda: self._ask_systemd(seen.alive), _ASKING)
+            bounded.spawn(lambda: self._ask_systemd(seen.alive), _ASKING, stoppers.held())
             for group in seen.alive:
                 cgroup.terminate(group)
         if time.monotonic() >= self._kill_from:

@@ -11,7 +11,7 @@ import stat
 import time
 from enum import Enum
 
-from ess import bounded, durable
+from ess import bounded, durable, stoppers
 from ess.active import is_active as is_active  # noqa: PLC0414 - trading processes find it here
 from ess.operator import operator
 from ess.text import clean, key_values
@@ -81,6 +81,7 @@ def set_latch(paths: Paths, content: bytes) -> Receipt:
     Raises nothing; takes at most PERSISTENT_PATIENCE longer than two writes to a live disk.
     """
     began = time.monotonic()
+    stoppers.begin(paths)
     # Not drafted in the directory that PID 1 watches: for a name that is no flag it would go on to
     # look at the other flag, whose disk may hang.
     run = _place(paths.run_flag, content, paths.runtime_dir)

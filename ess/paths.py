@@ -35,6 +35,8 @@ class Paths:
         self.running = f"{self.state_dir}/running"
         self.release_lock = f"{self.runtime_dir}/release.lock"
         self.releasing = f"{self.runtime_dir}/releasing"
+        # What those have open who stop trading.
+        self.stoppers = f"{self.runtime_dir}/stoppers"
         self.enforcer = f"{self.runtime_dir}/enforcer"
         # Trading processes that it found outside their units' cgroups.
         self.escaped = f"{self.runtime_dir}/escaped"

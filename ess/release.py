@@ -12,7 +12,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from ess import bounded, journal, latch, plan, request, spool, text, trip, tripset
+from ess import bounded, journal, latch, outlast, plan, request, spool, text, trip, tripset
 from ess.consent import permission
 from ess.console import Console
 from ess.containment import look
@@ -68,8 +68,10 @@ def deactivate(paths: Paths, order: Order) -> ExitCode:
             _await_contained(paths, trip_set.trading)
         units = plan.choose(paths, order.which, trip_set, manager)
         reason = permission(console, paths, units, order, trip_set.settings)
+        outlast.outlast(paths)
         interrupts.defer()
         if latch.asked(paths) != asked or request.waits(paths):
+            outlast.end_marker(paths)
             what = "release refused: meanwhile somebody has asked for the stop again"
             raise ReleaseError(what, "find out who and why (ess status), then deactivate again")
         release = _Release(paths, manager, trip_set.settings, console, interrupts)
@@ -214,8 +216,7 @@ class _Release:
         return ExitCode.NOT_RELEASED if contained else ExitCode.NOT_CONTAINED
 
     def _end_marker(self) -> None:
-        with contextlib.suppress(OSError):
-            os.unlink(self._paths.releasing)
+        outlast.end_marker(self._paths)
 
 
 class _LatchedAgain(Exception):  # noqa: N818 - no error: somebody stopped trading

@@ -12,7 +12,7 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
-from ess import bounded, escaped, journal, latch, plan, strays, text, tripset, users
+from ess import bounded, escaped, journal, latch, plan, stoppers, strays, text, tripset, users
 from ess.argv import Request
 from ess.console import SHORT_PATIENCE, Console
 from ess.containment import coming, look
@@ -112,7 +112,7 @@ class Trip:
         without a latch.
         """
         units = [self._paths.trigger_unit, self._paths.halt_path_unit]
-        bounded.spawn(lambda: self._manager.start(units), _KICK)
+        bounded.spawn(lambda: self._manager.start(units), _KICK, stoppers.held())
 
     def _hold(self) -> None:
         """Set the latch again if a release that was under way has taken it away: who stops wins."""

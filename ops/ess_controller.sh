@@ -55,7 +55,7 @@ load() {
     esac
     # The installed one is no link, and two processes less are some ms less.
     if [[ $here == /* && ! -L $here ]]; then here=${here%/*}; else here=$(dirname -- "$(readlink -f -- "$here")"); fi
-    for part in paths exits say names clock answer room disk config latch cgroup systemd fell snapshot escaped contain listed enforce hold terminal "${rest[@]}"; do
+    for part in paths exits say names clock answer room disk config stoppers latch cgroup systemd fell snapshot escaped contain listed enforce hold terminal "${rest[@]}"; do
         # shellcheck source=/dev/null
         . "$here/lib/$part.sh" || return 1
     done

@@ -11,6 +11,7 @@ ACTIVATE_LATE=        # set: the latch was on before
 # activate SOURCE REASON CATEGORY: exit code 0 when contained, 4 when not.
 activate() {
     local already=''
+    stopper_begin
     # Not the flag on disk, which may hang, before the other one is set.
     ! latch_there "$RUN_FLAG" || already=1
     if ! room_left; then
@@ -112,7 +113,7 @@ activate_alone() {
     local unit
     complain "$1: stopping trading through the kernel"
     journal 1 "=== ESS ACTIVATION: $1; stopping trading through the kernel ==="
-    { contain_ask; } </dev/null >/dev/null 2>&1 &
+    { unlocked contain_ask; } </dev/null >/dev/null 2>&1 &
     for unit in "${SURVIVORS[@]}"; do cgroup_signal TERM "${CGROUPS[$unit]}"; done
     CONTAIN_DEADLINE=$CONTAIN_KILL_FROM
 }

@@ -155,8 +155,14 @@ latch_mend() {
     ((NOW_MS - ${LATCH_MENDED_MS:--1000} >= 200)) || return 0
     [[ -z ${LATCH_MENDER:-} ]] || ! kill -0 "$LATCH_MENDER" 2>/dev/null || return 0
     LATCH_MENDED_MS=$NOW_MS
-    { latch_write "$VAR_FLAG" "$@"; } </dev/null >/dev/null 2>&1 &
+    { latch_mend_disk "$@"; } </dev/null >/dev/null 2>&1 &
     LATCH_MENDER=$!
+}
+
+# latch_mend_disk CONTENT [UNLESS]: a release either waits for it or is seen by it.
+latch_mend_disk() {
+    stopper_begin
+    [[ -n ${2:-} && -e $2 ]] || latch_write "$VAR_FLAG" "$@"
 }
 
 # latch_fell: into LATCH_FELL_US, us since the epoch when the latch fell: the older flag's ctime, which touch

@@ -36,6 +36,7 @@ paths_use_scope() {
     DRILL_TMP=/run/quantum-ess/drill
     RELEASE_LOCK=$RUNTIME_DIR/release.lock
     RELEASING=$RUNTIME_DIR/releasing
+    STOPPERS_FILE=$RUNTIME_DIR/stoppers
     ENFORCER_FILE=$RUNTIME_DIR/enforcer
     TRIP_FILE=$RUNTIME_DIR/tripped
     ESCAPED_FILE=$RUNTIME_DIR/escaped

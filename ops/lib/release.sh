@@ -181,7 +181,7 @@ release_tell_units() {
 # the release is through: a list without a latch is how the sentry knows one that was cut short.
 release_flags() {
     [[ -e $RUNNING_FILE ]] || snapshot_write $'unknown\n' 2>/dev/null
-    : >"$RELEASING"
+    stoppers_outlast || return "$EXIT_RELEASE_FAILED"
     # After the marker: who asks later sees that, and who asked before has left his trace.
     latch_asked
     if [[ $LATCH_ASKED != "$RELEASE_ASKED" ]] || request_waits; then
@@ -255,6 +255,7 @@ release_stop() {
     local already=''
     trap '' INT TERM HUP QUIT
     SYSTEMD_TIMEOUT=1
+    stopper_begin
     ! latch_is_set || already=1
     latch_set "$CONTENT"
     rm -f -- "$RELEASING"

@@ -49,12 +49,15 @@ request_waits() {
 request_round() {
     local removed=''
     ASKED_BY='' ASKED_WHY=''
+    # What the children may still do afterwards, a release waits for; we may go on for as long as somebody asks.
+    stopper_begin
     request_trip
     { : >"$REQUEST_BUSY"; } 2>/dev/null
     request_record
     if request_remove; then removed=1 REQUEST_SEEN=''; else request_remember; fi
     request_hold
     rm -f -- "$REQUEST_BUSY" 2>/dev/null
+    stopper_end
     [[ -n $removed && ! -e $REQUEST_BUSY ]]
 }
 

@@ -17,9 +17,9 @@ journal() {
 # is the way out when the other one is shut.
 say_child() {
     if [[ -n ${JOURNAL_STREAM:-} ]]; then
-        { unlocked "$@"; } </dev/null >/dev/null &
+        { say_only "$@"; } </dev/null >/dev/null &
     else
-        { unlocked "$@"; } </dev/null >/dev/null 2>&1 &
+        { say_only "$@"; } </dev/null >/dev/null 2>&1 &
     fi
     SAY_PIDS+=("$!")
 }
@@ -84,6 +84,12 @@ say_wait() {
 unlocked() {
     [[ -z ${RELEASE_FD:-} ]] || exec {RELEASE_FD}>&-
     "$@"
+}
+
+# say_only COMMAND...: the same for one who only tells of what happened: no release waits for him, either.
+say_only() {
+    [[ -z ${STOPPER_FD:-} ]] || exec {STOPPER_FD}>&-
+    unlocked "$@"
 }
 
 # tell TEXT: for the person at the terminal.

@@ -9,12 +9,13 @@ sentry() {
     sentry_disk_answers || { failed=1 && journal 1 'sentry: the disk with the latch does not answer'; }
     sentry_cut_short || failed=1
     sentry_requests
-    if latch_is_set && ! hold_release_running; then
+    if sentry_may_stop; then
         # Before what may take until this round's end: while trading outlives its kill, that has to be known.
         metrics_begin
         sentry_latched || failed=1
         denied_tell
     fi
+    stopper_end
     sentry_escaped
     sentry_mend_watches || failed=1
     sentry_aftermath
@@ -22,6 +23,13 @@ sentry() {
     sentry_deliver
     metrics_end
     return "$failed"
+}
+
+# sentry_may_stop: true when the latch is set and nobody is removing it, nor will until we have looked at what it holds.
+sentry_may_stop() {
+    latch_is_set || return 1
+    stopper_begin
+    latch_is_set && ! hold_release_running
 }
 
 # sentry_disk_answers: as disk_answers, but who hung there in an earlier round and still does is answer enough.

@@ -11,7 +11,7 @@ SPOOL_TOLD=/run/quantum-ess/told
 spool_event() {
     [[ $ESS_SCOPE == main ]] || return 0
     spool_compose "$@"
-    { unlocked spool_write "$SPOOL_NAME" "$SPOOL_CONTENT"; } </dev/null >/dev/null 2>&1 &
+    { say_only spool_write "$SPOOL_NAME" "$SPOOL_CONTENT"; } </dev/null >/dev/null 2>&1 &
 }
 
 # spool_compose EVENT ID [KEY=VALUE...]: into SPOOL_NAME and SPOOL_CONTENT.

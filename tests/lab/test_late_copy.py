@@ -33,6 +33,7 @@ pytestmark = pytest.mark.latch_alone
 
 TOOLS = (CONTROLLER, "ess")
 LATE = "/run/late"
+STOPPERS = "/run/quantum-ess/stoppers"
 DISK_PATH = "quantum-ess-disk.path"
 # A step of the enforcer's copy, as slow as on a disk that hangs for a moment: it goes on once both
 # flags are gone. It runs beside the release, which is stopped until it is through.
@@ -51,7 +52,11 @@ kill -CONT "$release"
 def release_meets(
     lab: Lab, tool: str, then: str = "true", step: str = "ln"
 ) -> subprocess.CompletedProcess[str]:
-    """Release while the enforcer's copy of the flag comes late, and `then` (bash) follows."""
+    """Release while the enforcer's copy of the flag comes late, and `then` (bash) follows.
+
+    The release is kept from knowing that the enforcer is at it: it would wait for that.
+    """
+    lab.sh(f"rm -f {STOPPERS}; mkdir {STOPPERS}")
     slow = f"/usr/local/sbin/{step}"
     place = VAR_FLAG if step == "ln" else VAR_FLAG.rpartition("/")[0]
     lab.write(slow, SLOW.format(step=step, place=place, then=then), 0o755)
@@ -64,7 +69,7 @@ def release_meets(
         # A child of the shell, which is not stopped with it.
         return lab.sh(f"{tool} deactivate & wait $!", check=False, timeout=30)
     finally:
-        lab.exec("rm", "-rf", slow, LATE)
+        lab.exec("rm", "-rf", slow, LATE, STOPPERS)
         lab.systemctl("start", DISK_PATH)
 
 
