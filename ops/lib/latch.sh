@@ -168,13 +168,15 @@ latch_mend_disk() {
 # latch_fell: into LATCH_FELL_US, us since the epoch when the latch fell: the older flag's ctime, which touch
 # cannot forge. False when neither can be read.
 latch_fell() {
-    local ctime oldest=''
+    local ctime oldest='' ANSWERED
     LATCH_FELL_US=
-    while read -r ctime; do
+    answer_within 1 stat -c %.6Z -- "$RUN_FLAG" "$VAR_FLAG"
+    answer_lines "$ANSWERED"
+    for ctime in "${ANSWER_LINES[@]}"; do
         [[ $ctime == *.* ]] || continue
         ctime=${ctime/./}
         [[ -n $oldest ]] && ((ctime >= oldest)) || oldest=$ctime
-    done < <(timeout 1 stat -c %.6Z -- "$RUN_FLAG" "$VAR_FLAG" 2>/dev/null)
+    done
     LATCH_FELL_US=$oldest
     [[ -n $oldest ]]
 }

@@ -4,12 +4,14 @@
 SYSTEMD_TIMEOUT=1 # s
 SYSTEMD_FEW=5     # units of which it takes less to read the answer byte by byte than one process more
 
+# sd VERB...: its exit code; 124 when it took longer. What it says is lost.
 sd() {
-    timeout -k 0.2 "$SYSTEMD_TIMEOUT" systemctl --no-ask-password "$@" </dev/null 2>/dev/null
+    local ANSWERED
+    answer_within "$SYSTEMD_TIMEOUT" systemctl --no-ask-password "$@"
 }
 
-# sd_ask VERB...: print the answer, bounded as sd is. For $(...) alone: the shell that was forked for it becomes the
-# program.
+# sd_ask VERB...: print the answer, bounded as sd is. For $(...) and <(...) alone: the shell that was forked for it becomes
+# the program.
 sd_ask() {
     exec timeout -k 0.2 "$SYSTEMD_TIMEOUT" systemctl --no-ask-password "$@" </dev/null 2>/dev/null
 }
@@ -77,11 +79,11 @@ sd_show_keep() {
 # sd_jobs TYPE UNIT...: into JOBS "id unit" of the queued jobs of these units whose type matches the glob
 # TYPE; false when unknown.
 sd_jobs() {
-    local wanted=$1 answer line of='^ *([0-9]+) +([^ ]+) +([^ ]+)'
+    local wanted=$1 line ANSWERED of='^ *([0-9]+) +([^ ]+) +([^ ]+)'
     shift
     JOBS=()
-    answer=$(sd_ask list-jobs --no-legend --plain --full) || return 1
-    answer_lines "$answer"
+    answer_within "$SYSTEMD_TIMEOUT" systemctl --no-ask-password list-jobs --no-legend --plain --full || return 1
+    answer_lines "$ANSWERED"
     for line in "${ANSWER_LINES[@]}"; do
         # shellcheck disable=SC2053 # the right side is a glob on purpose
         [[ $line =~ $of && ${BASH_REMATCH[3]} == $wanted ]] || continue
@@ -93,12 +95,13 @@ sd_jobs() {
 # sd_coming UNIT...: into COMING those that may have a process in a moment, though they have none now: queued
 # to start, waiting for their restart, or between ExecStop= and ExecStopPost=. False when unknown.
 sd_coming() {
-    local answer line
+    local line ANSWERED
     COMING=()
     sd_jobs '*start*' "$@" || return 1
     COMING=("${JOBS[@]#* }")
-    answer=$(sd_ask list-units --all --no-legend --plain --full --state=activating,deactivating -- "$@") || return 1
-    answer_lines "$answer"
+    answer_within "$SYSTEMD_TIMEOUT" systemctl --no-ask-password list-units --all --no-legend --plain --full \
+        --state=activating,deactivating -- "$@" || return 1
+    answer_lines "$ANSWERED"
     for line in "${ANSWER_LINES[@]}"; do
         [[ $line =~ ^\ *([^ ]+) ]] || continue
         name_in "${BASH_REMATCH[1]}" "${COMING[@]}" || COMING+=("${BASH_REMATCH[1]}")
