@@ -56,7 +56,7 @@ release_lock() {
 release_ready() {
     local path=$UNIT_PREFIX.path
     SYSTEMD_TIMEOUT=$RELEASE_PATIENCE
-    if ! sd_show 'ActiveState' "$path"; then
+    if ! sd_active "$path"; then
         complain 'release refused: systemd does not answer; the latch is still set' 'See RUNBOOK.md, "systemd is broken".'
         return 1
     fi
@@ -134,7 +134,7 @@ release_choose_all() {
         fi
         while read -r name rest; do
             [[ -n $name ]] && RELEASE_SET+=("$name")
-        done < <(sd list-units --all --plain --no-legend --full -- "$unit")
+        done < <(sd_ask list-units --all --plain --no-legend --full -- "$unit")
     done
 }
 
@@ -220,6 +220,8 @@ release_wait_armed() {
 }
 
 release_armed() {
+    # As long as the enforcer lives nobody has to be asked.
+    ! cgroup_populated "$CG_ROOT/system.slice/$UNIT_PREFIX-trigger.service" || return 1
     # While the reader of requests ends, their watch would miss some names.
     sd_show 'ActiveState SubState' "$UNIT_PREFIX-trigger.service" "$UNIT_PREFIX.path" "$UNIT_PREFIX-request-names.path" &&
         [[ ${UNIT_PROP["$UNIT_PREFIX-request-names.path.SubState"]:-} != running &&

@@ -21,11 +21,17 @@ release_start() {
 }
 
 # restart_order: into RESTART_ORDER, RELEASE_SET in START_ORDER; sockets go before the unit they
-# serve, timers and paths after it, and what nobody ordered comes last.
+# serve, timers and paths after it, and what nobody ordered comes last. Into RESTART_STAYS those that, once up, have a
+# process: no oneshots.
 restart_order() {
     local slot unit
+    declare -gA RESTART_STAYS=()
     RESTART_ORDER=()
-    sd_show 'Triggers' "${RELEASE_SET[@]}"
+    sd_show 'Triggers Type' "${RELEASE_SET[@]}"
+    for unit in "${RELEASE_SET[@]}"; do
+        # shellcheck disable=SC2004 # an associative array
+        [[ ${UNIT_PROP["$unit.Type"]:-oneshot} == oneshot ]] || RESTART_STAYS[$unit]=1
+    done
     # shellcheck disable=SC2153 # START_ORDER is the configuration's
     for slot in "${START_ORDER[@]}"; do
         restart_take "$slot" .socket
@@ -72,9 +78,12 @@ restart_forget_kills() {
 
 # restart_one UNIT: start it, wait for it to come up, and see it settle.
 restart_one() {
-    local unit=$1 before
-    restart_state "$unit"
-    before=$RESTART_INVOCATION
+    local unit=$1 before=unknown
+    # Only of a oneshot does it matter which run of it is over.
+    if [[ -z ${RESTART_STAYS[$unit]:-} ]]; then
+        restart_state "$unit"
+        before=$RESTART_INVOCATION
+    fi
     if ! sd start --no-block -- "$unit"; then
         release_again "systemd refused to start $unit" "$unit"
         return
@@ -109,7 +118,7 @@ restart_state() {
 }
 
 # restart_wait_up UNIT BEFORE: true once it is up, or is a oneshot that has run through since the run BEFORE: one
-# that an assert kept from running has not.
+# that an assert kept from running has not, nor has one when BEFORE is unknown.
 restart_wait_up() {
     local unit=$1 before=$2 limit
     config_milli "${CONFIG[QT_ESS_START_TIMEOUT]:-60}"
@@ -118,7 +127,7 @@ restart_wait_up() {
     while :; do
         release_still_clear || return
         restart_state "$unit"
-        [[ $RESTART_STATE == ran && -n $RESTART_INVOCATION && $RESTART_INVOCATION != "$before" ]] && RESTART_STATE='done'
+        [[ $RESTART_STATE == ran && $before != unknown && -n $RESTART_INVOCATION && $RESTART_INVOCATION != "$before" ]] && RESTART_STATE='done'
         case $RESTART_STATE in
             up | 'done') return 0 ;;
             down | ran)
