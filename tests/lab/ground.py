@@ -32,11 +32,11 @@ STARTING = ("bash", "env", "systemd", "(")
 ALWAYS = "Restart=always\nRestartSec=0\n"
 
 
-def boot(image: str, *, latch_alone: bool = False) -> Lab:
-    """Boot a lab with the product and, in /inside, the helpers of the tests."""
+def boot(image: str, *, layer: str | None = None, latch_alone: bool = False) -> Lab:
+    """Boot a lab with the product (or that layer of it) and, in /inside, the tests' helpers."""
     return Lab.up(
         image=image,
-        layer=host.product_layer(image),
+        layer=layer or host.product_layer(image),
         bind_ro={INSIDE: "/inside"},
         options=LASTING,
         latch_alone=latch_alone,
@@ -129,7 +129,7 @@ def dead(lab: Lab, *units: str) -> None:
 def down(lab: Lab, *units: str) -> None:
     """Wait until systemd, too, knows that the units are down: its words follow the kernel's."""
     lab.wait_until(
-        lambda: set(lab.show_each(units, "ActiveState").values()) <= {"inactive", "failed"},
+        lambda: not units or set(lab.states(*units).values()) <= {"inactive", "failed"},
         20,
         f"{units} down",
     )

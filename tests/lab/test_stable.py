@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.lab.rig import RUN_FLAG, SENTRY, assert_released, touch, trip, wait_contained
+from tests.lab import scenarios
+from tests.lab.rig import (
+    DRILL,
+    RUN_FLAG,
+    SENTRY,
+    assert_released,
+    touch,
+    trip,
+    wait_contained,
+)
 from tests.lab.stable import Stable
 
 if TYPE_CHECKING:
@@ -44,6 +53,8 @@ SPOILT = {
     "the configuration": "echo QT_ESS_SETTLE=0 >>/etc/quantum-ess/ess.env",
     "our own program": "echo >>/usr/local/lib/quantum-ess/ops/lib/enforce.sh",
     "something laid down": "touch /run/screen",
+    "a program of trading": scenarios.STRAY,
+    "the last drill": f"echo epoch=1 >{DRILL}",
     "the sentry": f"systemctl stop {SENTRY.replace('.service', '.timer')}",
     "the directory of the latch": f"rm -rf {RUN_FLAG.rpartition('/')[0]}",
 }
