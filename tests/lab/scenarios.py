@@ -63,6 +63,7 @@ class Scenario:
     `says` are whole lines of stdout; of `head`, its first lines; `tells` is part of it, wherever
     its lines end; `complains` is part of stderr.
     `alive` are the units that live afterwards, in the order in which the command said "up".
+    One that `spoils` leaves another latch than it was given, also after `undo`.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Scenario:
     undo: str = "true"
     nobody: bool = False
     frozen: bool = False
+    spoils: bool = False
 
 
 def trips(name: str, command: str = "activate", given: str = "true", **more: object) -> Scenario:
@@ -89,13 +91,9 @@ LATCHED = f"{CONTROLLER} activate --reason 'funding gone mad' >/dev/null"
 TOUCHED = f"touch {RUN_FLAG}; until grep -qs contained /run/quantum-ess/enforcer; do :; done"
 
 SCENARIOS = (
-    # --- status ---
+    # --- on a host that trades, and goes on to ---
     Scenario("status: armed", "status", 0, latched=False, alive=ORDER, head=(INACTIVE, ARMED)),
     Scenario("status --quiet: armed", "status --quiet", 0, latched=False, alive=ORDER),
-    trips("status: touched", "status", TOUCHED, head=(ACTIVE, CONTAINED), says=(BY_HAND,)),
-    trips("status: latched", "status", LATCHED, head=(ACTIVE, CONTAINED)),
-    trips("status says why", "status", LATCHED, says=("  why      funding gone mad",)),
-    Scenario("status --quiet: latched", "status --quiet", 7, latched=True, alive=(), given=LATCHED),
     Scenario(
         "status: the watch is stopped",
         "status",
@@ -115,7 +113,6 @@ SCENARIOS = (
         head=(INACTIVE, ARMED),
         nobody=True,
     ),
-    # --- status: trading that no unit started ---
     Scenario(
         "status: a trading program runs outside its unit",
         "status",
@@ -128,30 +125,6 @@ SCENARIOS = (
         undo=STRAY_ENDED,
     ),
     Scenario(
-        "status: latched, and a trading program runs outside its unit",
-        "status",
-        4,
-        latched=True,
-        alive=(),
-        head=(ACTIVE, NOT_CONTAINED),
-        says=("Next: end what runs outside its unit; nothing else does that:",),
-        given=f"{LATCHED}; {STRAY}",
-        undo=STRAY_ENDED,
-    ),
-    Scenario(
-        "activate: a trading program runs outside its unit",
-        "activate",
-        4,
-        latched=True,
-        alive=(),
-        head=(ACTIVE,),
-        says=(OUTSIDE,),
-        tells="in /system.slice/by-hand.service Next: end it by hand; nothing else does: sudo kill",
-        given=STRAY,
-        undo=STRAY_ENDED,
-    ),
-    # --- status: the watcher ---
-    Scenario(
         "status: the watcher is stopped",
         "status",
         0,
@@ -161,16 +134,6 @@ SCENARIOS = (
         says=(WATCHER % "DOWN (stopped)",),
         given=WANTED,
         undo=UNWANTED,
-    ),
-    trips(
-        "status: latched, and the watcher is masked",
-        "status",
-        f"{LATCHED}; {WANTED}; mv /etc/systemd/system/{WATCH_UNIT} /root/;"
-        f" systemctl mask {WATCH_UNIT}",
-        head=(ACTIVE, CONTAINED),
-        says=(WATCHER % "DOWN (masked)",),
-        undo=f"systemctl unmask {WATCH_UNIT}; mv /root/{WATCH_UNIT} /etc/systemd/system/;"
-        f" systemctl daemon-reload; {UNWANTED}",
     ),
     Scenario(
         "status: the watcher says nothing",
@@ -183,20 +146,6 @@ SCENARIOS = (
         " triggers may not work; see: ess doctor",
         given=MUTE,
         undo=UNMUTE,
-    ),
-    # --- activate ---
-    trips("activate", head=(ACTIVE, "The latch is set. Stopping trading:")),
-    trips("activate, at once", "activate --category 0", head=(ACTIVE,)),
-    trips("activate while active", given=LATCHED, head=(ACTIVE,), says=(CONTAINED,)),
-    trips("activate after a touch", given=f"touch {RUN_FLAG}", head=(ACTIVE,)),
-    trips("activate after a FIFO", given=f"mkfifo {RUN_FLAG}", head=(ACTIVE,)),
-    trips("activate with a dangling symlink", given=f"ln -s /nowhere {VAR_FLAG}", head=(ACTIVE,)),
-    trips(
-        "activate while PID 1 hangs",
-        frozen=True,
-        head=(ACTIVE,),
-        says=("systemd does not answer: killed through the kernel.",),
-        complains="stopping trading through the kernel",
     ),
     Scenario(
         "activate: not root",
@@ -215,44 +164,6 @@ SCENARIOS = (
         alive=ORDER,
         complains="NOTHING WAS STOPPED",
     ),
-    # --- deactivate ---
-    Scenario(
-        "deactivate",
-        "deactivate --reason calm",
-        0,
-        latched=False,
-        alive=ORDER,
-        says=(INACTIVE, "Released. Started:", *(f"  {unit}" for unit in ORDER)),
-        given=LATCHED,
-    ),
-    Scenario(
-        "deactivate after a touch", "deactivate", 0, latched=False, alive=ORDER, given=TOUCHED
-    ),
-    Scenario(
-        "deactivate: stopped by hand before",
-        "deactivate",
-        0,
-        latched=False,
-        alive=(GOVERNOR, APPLY),
-        given=f"systemctl stop {ENGINE} {EXECUTION}; {LATCHED}",
-    ),
-    Scenario(
-        "deactivate --all",
-        "deactivate --all",
-        0,
-        latched=False,
-        alive=ORDER,
-        given=f"systemctl stop {ENGINE}; {LATCHED}",
-    ),
-    Scenario(
-        "deactivate --no-start",
-        "deactivate --no-start",
-        0,
-        latched=False,
-        alive=(),
-        says=(INACTIVE, "Released. Started: nothing."),
-        given=LATCHED,
-    ),
     Scenario(
         "deactivate: nothing to do",
         "deactivate",
@@ -261,25 +172,75 @@ SCENARIOS = (
         alive=ORDER,
         head=(INACTIVE, "The latch is not set: nothing to release."),
     ),
-    Scenario(
-        "deactivate: a unit does not come up",
-        "deactivate",
-        6,
-        latched=True,
-        alive=(),
-        says=(ACTIVE,),
-        complains=f"journalctl -u {APPLY}",
-        given=f"{LATCHED}; {STILLBORN}",
-        undo=REVIVED,
+    # --- the stop ---
+    trips("status: touched", "status", TOUCHED, head=(ACTIVE, CONTAINED), says=(BY_HAND,)),
+    trips("activate", head=(ACTIVE, "The latch is set. Stopping trading:")),
+    trips("activate, at once", "activate --category 0", head=(ACTIVE,)),
+    trips("activate after a touch", given=f"touch {RUN_FLAG}", head=(ACTIVE,)),
+    trips("activate after a FIFO", given=f"mkfifo {RUN_FLAG}", head=(ACTIVE,)),
+    trips("activate with a dangling symlink", given=f"ln -s /nowhere {VAR_FLAG}", head=(ACTIVE,)),
+    trips(
+        "activate while PID 1 hangs",
+        frozen=True,
+        head=(ACTIVE,),
+        says=("systemd does not answer: killed through the kernel.",),
+        complains="stopping trading through the kernel",
     ),
     Scenario(
-        "deactivate: it is not known what ran",
-        "deactivate",
-        6,
+        "activate: a trading program runs outside its unit",
+        "activate",
+        4,
         latched=True,
         alive=(),
-        complains="--no-start",
-        given=f"{LATCHED}; echo unknown >/var/lib/quantum-ess/running",
+        head=(ACTIVE,),
+        says=(OUTSIDE,),
+        tells="in /system.slice/by-hand.service Next: end it by hand; nothing else does: sudo kill",
+        given=STRAY,
+        undo=STRAY_ENDED,
+    ),
+    # --- while one latch holds, up to its release ---
+    trips("status: latched", "status", LATCHED, head=(ACTIVE, CONTAINED)),
+    trips("status says why", "status", LATCHED, says=("  why      funding gone mad",)),
+    Scenario("status --quiet: latched", "status --quiet", 7, latched=True, alive=(), given=LATCHED),
+    Scenario(
+        "status: latched, and a trading program runs outside its unit",
+        "status",
+        4,
+        latched=True,
+        alive=(),
+        head=(ACTIVE, NOT_CONTAINED),
+        says=("Next: end what runs outside its unit; nothing else does that:",),
+        given=f"{LATCHED}; {STRAY}",
+        undo=STRAY_ENDED,
+    ),
+    trips(
+        "status: latched, and the watcher is masked",
+        "status",
+        f"{LATCHED}; {WANTED}; mv /etc/systemd/system/{WATCH_UNIT} /root/;"
+        f" systemctl mask {WATCH_UNIT}",
+        head=(ACTIVE, CONTAINED),
+        says=(WATCHER % "DOWN (masked)",),
+        undo=f"systemctl unmask {WATCH_UNIT}; mv /root/{WATCH_UNIT} /etc/systemd/system/;"
+        f" systemctl daemon-reload; {UNWANTED}",
+    ),
+    trips("activate while active", given=LATCHED, head=(ACTIVE,), says=(CONTAINED,)),
+    Scenario(
+        "deactivate: mistyped",
+        "deactivate --all --no-start",
+        2,
+        latched=True,
+        alive=(),
+        given=LATCHED,
+    ),
+    Scenario(
+        "deactivate: not root",
+        "deactivate --no-start",
+        3,
+        latched=True,
+        alive=(),
+        complains=" deactivate --no-start",
+        given=LATCHED,
+        nobody=True,
     ),
     Scenario(
         "deactivate: another one is at it",
@@ -293,6 +254,66 @@ SCENARIOS = (
         undo="systemctl stop other",
     ),
     Scenario(
+        "deactivate",
+        "deactivate --reason calm",
+        0,
+        latched=False,
+        alive=ORDER,
+        says=(INACTIVE, "Released. Started:", *(f"  {unit}" for unit in ORDER)),
+        given=LATCHED,
+    ),
+    # --- other releases ---
+    Scenario(
+        "deactivate after a touch", "deactivate", 0, latched=False, alive=ORDER, given=TOUCHED
+    ),
+    Scenario(
+        "deactivate --all",
+        "deactivate --all",
+        0,
+        latched=False,
+        alive=ORDER,
+        given=f"systemctl stop {ENGINE}; {LATCHED}",
+    ),
+    Scenario(
+        "deactivate: stopped by hand before",
+        "deactivate",
+        0,
+        latched=False,
+        alive=(GOVERNOR, APPLY),
+        given=f"systemctl stop {ENGINE} {EXECUTION}; {LATCHED}",
+    ),
+    Scenario(
+        "deactivate --no-start",
+        "deactivate --no-start",
+        0,
+        latched=False,
+        alive=(),
+        says=(INACTIVE, "Released. Started: nothing."),
+        given=LATCHED,
+    ),
+    Scenario(
+        "deactivate: a unit does not come up",
+        "deactivate",
+        6,
+        latched=True,
+        alive=(),
+        says=(ACTIVE,),
+        complains=f"journalctl -u {APPLY}",
+        given=f"{LATCHED}; {STILLBORN}",
+        undo=REVIVED,
+        spoils=True,
+    ),
+    Scenario(
+        "deactivate: it is not known what ran",
+        "deactivate",
+        6,
+        latched=True,
+        alive=(),
+        complains="--no-start",
+        given=f"{LATCHED}; echo unknown >/var/lib/quantum-ess/running",
+        spoils=True,
+    ),
+    Scenario(
         "deactivate: a reason is required",
         "deactivate",
         6,
@@ -301,24 +322,6 @@ SCENARIOS = (
         complains="reason",
         given=f"cp {CONF} /root/; echo 'QT_ESS_REQUIRE_REASON=yes' >>{CONF}; {INSTALL}; {LATCHED}",
         undo=f"cp /root/ess.env {CONF}; {INSTALL}",
-    ),
-    Scenario(
-        "deactivate: not root",
-        "deactivate --no-start",
-        3,
-        latched=True,
-        alive=(),
-        complains=" deactivate --no-start",
-        given=LATCHED,
-        nobody=True,
-    ),
-    Scenario(
-        "deactivate: mistyped",
-        "deactivate --all --no-start",
-        2,
-        latched=True,
-        alive=(),
-        given=LATCHED,
     ),
     Scenario(
         "deactivate while PID 1 hangs",
