@@ -148,7 +148,9 @@ def trading(ground: g.Ground, lab_image: str) -> Iterator[Lab]:
     g.start(lab, *TRADING_UNITS)
     lab.wait_until(lambda: g.settled(lab, *TRADING_UNITS), what="they trade")
     yield lab
-    ground.clean(*TRADING_UNITS)
+    # Where nothing was stopped they trade on, for the next test.
+    if g.latched(lab) or not g.settled(lab, *TRADING_UNITS):
+        ground.clean(*TRADING_UNITS)
 
 
 @pytest.fixture(scope="module")

@@ -225,7 +225,14 @@ class Lab:
 
     def state(self, unit: str) -> str:
         """Return the unit's ActiveState."""
-        return self.show(unit, "ActiveState")["ActiveState"]
+        return self.states(unit)[unit]
+
+    def states(self, *units: str) -> dict[str, str]:
+        """Return the ActiveState of each, for a part of what show() costs systemd and us."""
+        told = self.systemctl("is-active", "--", *units, check=False)
+        if len(told.stdout.split()) != len(units):
+            raise LabError(f"systemctl is-active {units}: {told.stdout}{told.stderr}")
+        return dict(zip(units, told.stdout.split(), strict=True))
 
     def put_unit(self, name: str, text: str) -> None:
         """Write a unit (or `NAME.d/x.conf`) to /etc/systemd/system and have systemd read it."""

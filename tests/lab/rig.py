@@ -52,6 +52,11 @@ NAP = "exec {nap}<> <(:); nap() { read -rt 0.02 -u $nap || :; }; "
 BRISK = {"QT_ESS_SETTLE": "0.1"}
 
 
+def has_process(unit: str) -> str:
+    """Return bash that tells whether the unit lives, and asks nobody: for a loop."""
+    return f"read -r _ 2>/dev/null </sys/fs/cgroup/system.slice/{unit}/cgroup.procs"
+
+
 def environment(settings: Mapping[str, str]) -> str:
     """Return the text of a configuration with these settings."""
     return "".join(f'{key}="{value}"\n' for key, value in settings.items())
@@ -106,7 +111,7 @@ def arm(
     `configured`: the lab's layer was, for just these units.
     """
     everything = (*TRADING_UNITS, *units)
-    lab.sh(f"printf 'epoch=%s\\nmode=canary\\nresult=PASS\\n' $(date +%s) >{DRILL}")
+    lab.write(DRILL, f"epoch={int(time.time())}\nmode=canary\nresult=PASS\n")
     if not configured and (units or settings not in (None, BRISK)):
         names = {"QT_ESS_TRADING_UNITS": " ".join(everything)} if units else {}
         configure(lab, names | dict(settings or {}))
@@ -188,8 +193,8 @@ def starts(lab: Lab, units: Iterable[str] = TRADING_UNITS) -> dict[str, str]:
     return lab.show_each(list(units), "ExecMainStartTimestampMonotonic")
 
 
-def assert_held(lab: Lab, units: Iterable[str] = TRADING_UNITS) -> None:
-    """The latch is on, status says so truly, and a start of any unit is refused."""
+def assert_held(lab: Lab, units: Iterable[str] = TRADING_UNITS) -> subprocess.CompletedProcess[str]:
+    """The latch is on, status says so truly, and a start of any unit is refused; what it said."""
     names = list(units)
     wait_latched(lab)
     before = starts(lab, names)
@@ -206,7 +211,7 @@ def assert_held(lab: Lab, units: Iterable[str] = TRADING_UNITS) -> None:
         0,
         ["ESS STATUS: ACTIVE", "CONTAINED: no trading process is alive."],
     )
-    assert ess(lab, "status", "--quiet").returncode == 7
+    return done
 
 
 def assert_released(lab: Lab, units: Iterable[str] = TRADING_UNITS) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from tests.lab.rig import (
     BRISK,
+    DRILL,
     ENFORCER,
     RUN_FLAG,
     RUNNING,
@@ -62,12 +63,17 @@ def test_flags_deleted(armed: Lab, script: str) -> None:
     wait_contained(armed)
     wait_latched(armed)
     armed.wait_until(lambda: armed.exists(RUNNING), what="what ran is written down")
-    before = starts(armed)
+    before, drill = starts(armed), armed.read(DRILL)
     # What is dropped into the spool meanwhile makes rm say that a directory is not empty.
     armed.sh(f"for try in {{1..5}}; do {{ {script}; }} && exit; done; exit 1")
     wait_latched(armed)
     assert starts(armed) == before
     assert_held(armed)
+    # The rest of what went is put back as for a host that is to be armed again.
+    armed.write(DRILL, drill)
+    armed.sh(
+        "rm -rf /var/lib/elsewhere; systemd-tmpfiles --create /etc/tmpfiles.d/quantum-ess.conf"
+    )
 
 
 def test_person_who_removes_both_flags_at_once_releases(armed: Lab) -> None:
@@ -108,7 +114,7 @@ def test_run_directory_replaced(armed: Lab, impostor: str) -> None:
     assert starts(armed) == before
     assert alive(armed) == []
     assert ess(armed, "status", "--quiet").returncode == 7
-    armed.sh("rm -rf /run/quantum; mkdir -p /run/quantum")
+    armed.sh("rm -rf /run/quantum /run/elsewhere; mkdir -p /run/quantum")
     assert_held(armed)
 
 

@@ -68,8 +68,7 @@ def test_reboot_and_power_cut_hold(lab: Lab, restart: Callable[[Lab], None]) -> 
     restart(lab)
     assert set(starts(lab).values()) == {"0"}
     assert alive(lab, MONITOR_UNITS) == list(MONITOR_UNITS)
-    assert_held(lab)
-    assert "before the boot" in ess(lab, "status").stdout
+    assert "before the boot" in assert_held(lab).stdout
     assert ess(lab, "deactivate").returncode == 0
     assert_released(lab)
 

@@ -16,12 +16,12 @@ from tests.lab.rig import (
     RUNNING,
     VAR_FLAG,
     alive,
-    arm,
     assert_held,
     assert_released,
     configure,
     ess,
     first_line,
+    has_process,
     starts,
     touch,
     trip,
@@ -46,6 +46,8 @@ APPLY = "quantum-apply-layer.service"
 EXECUTION = "quantum-execution.service"
 ORDER = (GOVERNOR, ENGINE, APPLY, EXECUTION)
 SETTLE_MS = 400
+# Little patience with a unit that does not come up.
+BRITTLE = {"QT_ESS_SETTLE": "0.5", "QT_ESS_START_TIMEOUT": "2"}
 
 
 def settle(seconds: float) -> dict[str, str]:
@@ -57,9 +59,10 @@ def drop_in(lab: Lab, unit: str, text: str) -> None:
     lab.systemctl("daemon-reload")
 
 
-def started_at(lab: Lab, unit: str) -> int:
-    """Return when the unit last became active, in us since boot."""
-    return int(lab.show(unit, "ActiveEnterTimestampMonotonic")["ActiveEnterTimestampMonotonic"])
+def started_at(lab: Lab, *units: str) -> dict[str, int]:
+    """Return when each unit last became active, in us since boot."""
+    told = lab.show_each(units, "ActiveEnterTimestampMonotonic")
+    return {unit: int(moment) for unit, moment in told.items()}
 
 
 def invocations(lab: Lab) -> dict[str, str]:
@@ -77,13 +80,13 @@ def refused(done: subprocess.CompletedProcess[str], *words: str) -> None:
 
 
 @pytest.mark.both_systemds
-def test_order_and_settle_as_systemd_saw_them(lab: Lab) -> None:
-    arm(lab, settings=settle(SETTLE_MS / 1000))
+def test_order_and_settle_as_systemd_saw_them(arm_lab: ArmLab) -> None:
+    lab = arm_lab(settings=settle(SETTLE_MS / 1000))
     before = invocations(lab)
     trip(lab)
     done = ess(lab, "deactivate", "--reason", "market is calm")
     assert done.returncode == 0, done.stderr
-    moments = [started_at(lab, unit) for unit in ORDER]
+    moments = list(started_at(lab, *ORDER).values())
     gaps = [later - earlier for earlier, later in itertools.pairwise(moments)]
     assert min(gaps) >= SETTLE_MS * 1000, gaps
     after = invocations(lab)
@@ -96,12 +99,12 @@ def test_order_and_settle_as_systemd_saw_them(lab: Lab) -> None:
     assert "=== ESS DEACTIVATED === (root: market is calm)" in told
 
 
-def test_configured_order_is_followed(lab: Lab) -> None:
+def test_configured_order_is_followed(arm_lab: ArmLab) -> None:
     order = ("quantum-execution", "quantum-governor")
-    arm(lab, settings={**settle(0), "QT_ESS_START_ORDER": " ".join(order)})
+    lab = arm_lab(settings={**settle(0), "QT_ESS_START_ORDER": " ".join(order)})
     trip(lab)
     assert ess(lab, "deactivate").returncode == 0
-    moments = {unit: started_at(lab, unit) for unit in TRADING_UNITS}
+    moments = started_at(lab, *TRADING_UNITS)
     assert sorted(moments, key=lambda unit: moments[unit]) == [EXECUTION, GOVERNOR, ENGINE, APPLY]
 
 
@@ -182,7 +185,8 @@ def test_sockets_timers_and_paths_come_back(lab: Lab) -> None:
     assert lab.systemctl("start", "rebalance.timer", check=False).returncode == 0
     assert ess(lab, "deactivate").returncode == 0
     assert [lab.state(unit) for unit in triggers] == ["active"] * 3
-    assert started_at(lab, "feed.socket") <= started_at(lab, "feed.service")
+    feed = started_at(lab, "feed.socket", "feed.service")
+    assert feed["feed.socket"] <= feed["feed.service"]
     assert_released(lab, [*TRADING_UNITS, "feed.service", "orders.service"])
 
 
@@ -204,7 +208,7 @@ def test_sockets_timers_and_paths_come_back(lab: Lab) -> None:
     ],
 )
 def test_unit_that_does_not_come_up_latches_again(arm_lab: ArmLab, flaw: str, why: str) -> None:
-    lab = arm_lab(settings={**settle(0.5), "QT_ESS_START_TIMEOUT": "2"})
+    lab = arm_lab(settings=BRITTLE)
     trip(lab)
     drop_in(lab, APPLY, flaw)
     done = ess(lab, "deactivate")
@@ -212,16 +216,15 @@ def test_unit_that_does_not_come_up_latches_again(arm_lab: ArmLab, flaw: str, wh
     assert f"{APPLY} " in done.stderr
     assert why in done.stderr
     assert alive(lab) == []
-    assert started_at(lab, GOVERNOR) < started_at(lab, ENGINE)
-    assert started_at(lab, EXECUTION) < started_at(lab, GOVERNOR)
+    moments = started_at(lab, GOVERNOR, ENGINE, EXECUTION)
+    assert moments[EXECUTION] < moments[GOVERNOR] < moments[ENGINE]
     lab.exec("rm", f"/etc/systemd/system/{APPLY}.d/test.conf")
     lab.systemctl("daemon-reload")
-    assert_held(lab)
-    assert f"{APPLY} " in ess(lab, "status").stdout
+    assert f"{APPLY} " in assert_held(lab).stdout
 
 
 def test_what_did_not_come_up_is_released_once_it_can(arm_lab: ArmLab) -> None:
-    lab = arm_lab(settings={**settle(0.5), "QT_ESS_START_TIMEOUT": "2"})
+    lab = arm_lab(settings=BRITTLE)
     trip(lab)
     drop_in(lab, APPLY, "ExecStart=\nExecStart=/usr/bin/false\nRestart=no")
     assert ess(lab, "deactivate").returncode == 6
@@ -236,20 +239,21 @@ def test_what_did_not_come_up_is_released_once_it_can(arm_lab: ArmLab) -> None:
 
 def after_start_of(unit: str, action: str) -> str:
     """Return a bash script that does `action` once systemd has started the unit."""
-    return f"{NAP}until systemctl -q is-active {unit}; do nap; done; {action}"
+    return f"{NAP}until {has_process(unit)}; do nap; done; {action}"
 
 
 @pytest.mark.parametrize(("unit", "flag"), in_turn(ORDER, (RUN_FLAG, VAR_FLAG)))
 def test_flag_that_reappears_stops_the_release(arm_lab: ArmLab, unit: str, flag: str) -> None:
-    lab = arm_lab(settings=settle(0.5))
+    lab = arm_lab(settings=BRITTLE)
     trip(lab)
     script = f"({after_start_of(unit, f'touch {flag}')}) & {CONTROLLER} deactivate"
     done = lab.sh(script, check=False, timeout=30)
     assert done.returncode == 6, done.stdout + done.stderr
     assert "set the latch again" in done.stderr
     assert alive(lab) == []
+    moments = started_at(lab, *ORDER)
     later = ORDER[ORDER.index(unit) + 1 :]
-    assert all(started_at(lab, other) < started_at(lab, GOVERNOR) for other in later)
+    assert all(moments[other] < moments[GOVERNOR] for other in later)
     assert_held(lab)
 
 
@@ -268,8 +272,9 @@ def test_activation_during_a_release_wins(armed: Lab) -> None:
     """At whatever moment of a release somebody stops trading, it is down when he is told so."""
     begun = "[[ $(</run/quantum-ess/release.lock) == $! ]] || ! kill -0 $!"
     armed.sh("touch /run/quantum-ess/release.lock")
+    trip(armed)
     for delay in range(50, 650, 100):
-        trip(armed)
+        armed.wait_until(lambda: armed.exists(RUNNING), what="what ran is written down")
         later = f"until {begun}; do :; done; sleep {delay / 1000}"
         script = f"{CONTROLLER} deactivate & {later}; {CONTROLLER} activate; wait $!"
         done = armed.exec("bash", "-c", script, check=False, timeout=30)
@@ -282,7 +287,7 @@ def test_activation_during_a_release_wins(armed: Lab) -> None:
 
 def at_the_prompt(lab: Lab, typist: str) -> subprocess.CompletedProcess[str]:
     """Release on a terminal of its own; what `typist` (bash) prints is typed at the question."""
-    screen = "/run/screen"
+    screen = "/tmp/screen"
     typing = f"until grep -q Type {screen}; do sleep 0.02; done; {typist}"
     terminal = f"script -qfe -E never -c 'exec {CONTROLLER} deactivate' {screen}"
     return lab.sh(f": >{screen}; ({typing}) | {terminal}", check=False, timeout=30)
@@ -338,8 +343,8 @@ def test_plain_command_without_a_terminal_and_without_a_reason(armed: Lab) -> No
     assert_released(armed)
 
 
-def test_reason_is_demanded_when_configured(lab: Lab) -> None:
-    arm(lab, settings={**BRISK, "QT_ESS_REQUIRE_REASON": "yes"})
+def test_reason_is_demanded_when_configured(arm_lab: ArmLab) -> None:
+    lab = arm_lab(settings={**BRISK, "QT_ESS_REQUIRE_REASON": "yes"})
     trip(lab)
     refused(ess(lab, "deactivate"), "a reason is required", "--reason")
     refused(ess(lab, "deactivate", "--yes"), "a reason is required")

@@ -25,6 +25,7 @@ from tests.lab.rig import (
     assert_released,
     configure,
     ess,
+    has_process,
     latched,
     starts,
     touch,
@@ -53,8 +54,8 @@ STEPS = {
     "decided": "[[ -e /run/quantum-ess/releasing ]]",
     "removed one flag": f"[[ ! -e {VAR_FLAG} ]]",
     "removed both flags": f"[[ ! -e {RUN_FLAG} ]]",
-    "ended the enforcer": "! systemctl -q is-active quantum-ess-trigger",
-    **{f"started {unit}": f"{{ nap; systemctl -q is-active {unit}; }}" for unit in ORDER},
+    "ended the enforcer": f"{{ nap; ! {has_process('quantum-ess-trigger.service')}; }}",
+    **{f"started {unit}": f"{{ nap; {has_process(unit)}; }}" for unit in ORDER},
 }
 SOURCE = "/opt/newer"
 

@@ -66,7 +66,7 @@ def bring_about(lab: Lab, state: str) -> None:
     if state == "any" or (state == "latched" and latched(lab)):
         return
     if latched(lab):
-        lab.exec("bash", CONTROLLER, "deactivate", "--all", timeout=30)
+        lab.exec("bash", CONTROLLER, "deactivate", "--no-start", timeout=30)
     lab.systemctl("start", *TRADING_UNITS)
     await_trading(lab)
     if state == "latched":
@@ -96,9 +96,10 @@ def trouble(lab: Lab, kind: str | None) -> Iterator[None]:
             yield
     else:
         assert kind == "python-broken"
-        lab.exec("mv", VENV, f"{VENV}.away")
+        # Moved away it would be copied, from the layer to the lab's own disk.
+        lab.exec("mount", "-t", "tmpfs", "none", VENV)
         yield
-        lab.exec("mv", f"{VENV}.away", VENV)
+        lab.exec("umount", "-l", VENV)
 
 
 def findings(lab: Lab) -> set[str]:

@@ -54,7 +54,6 @@ def furnish(lab: Lab) -> None:
 def assert_tripped(lab: Lab) -> None:
     """What holds after a trip, whichever way it came."""
     lab.wait_until(lambda: not g.alive(lab, *TRADING_UNITS), 2, "all of them dead")
-    g.down(lab, *TRADING_UNITS)
     lab.wait_until(lambda: lab.state(g.ENFORCER) == "active", what="the enforcer holds")
     # Something that PathExists= sees, too: no dangling symlink is left.
     lab.sh(f"for flag in {' '.join(g.FLAGS)}; do until [[ -e $flag ]]; do :; done; done")
