@@ -39,7 +39,12 @@ RELEASE = {
     "removed both flags": f"[[ ! -e {g.RUN_FLAG} && ! -e {g.VAR_FLAG} ]]",
     "started one": f"{{ nap; systemctl -q is-active {FIRST}; }}",
 }
-PID = f"systemctl show -P MainPID {READER}"
+# The reader is there for some 10 ms: who starts a process to look for it may miss it. Its first
+# process is its main one.
+LOOK = f"""
+root=/sys/fs/cgroup; [[ -e $root/cgroup.controllers ]] || root=$root/unified
+reader() {{ read -r p 2>/dev/null <$root/system.slice/{READER}/cgroup.procs; }}
+"""
 
 
 def furnish(lab: Lab) -> None:
@@ -70,8 +75,8 @@ def without_watch(lab: Lab) -> None:
 @pytest.mark.parametrize("step", STEPS)
 def test_reader_killed_at_every_step(trading: Lab, step: str) -> None:
     kill = (
-        f"{ASK}; until p=$({PID}); [[ $p != 0 ]]; do :; done\n"
-        f"until {STEPS[step]}; do :; done; kill -KILL $p 2>/dev/null || :"
+        f"{LOOK}{ASK} & until reader; do :; done\n"
+        f"until {STEPS[step]}; do :; done; kill -KILL $p 2>/dev/null || :; wait"
     )
     trading.sh(kill)
     asking.assert_stopped(trading)
@@ -127,7 +132,7 @@ def test_request_that_nobody_took_is_taken_before_a_release(latched: Lab, tool: 
 @pytest.mark.parametrize("tool", [g.ESS, g.CONTROLLER])
 def test_release_is_refused_while_the_reader_hangs(latched: Lab, tool: str) -> None:
     hang = (
-        f"{ASK}; until p=$({PID}); [[ $p != 0 && -e {BUSY} ]]; do :; done; kill -STOP $p; echo $p"
+        f"{LOOK}{ASK} & until [[ -e {BUSY} ]] && reader; do :; done; kill -STOP $p; wait; echo $p"
     )
     pid = latched.sh(hang).stdout.strip()
     done = latched.exec(tool, "deactivate", check=False, timeout=30)
