@@ -6,8 +6,11 @@ is empty, and PID 1 waits for the main process as long as TimeoutStopSec= says.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import signal
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -52,6 +55,17 @@ def trade_outside(lab: Lab, how: str) -> None:
 
 def bots(lab: Lab) -> list[str]:
     return lab.exec("pgrep", "-fx", BOT, check=False).stdout.split()
+
+
+def takes_term(lab: Lab) -> bool:
+    """Tell whether a program of the unit has something to do at a SIGTERM."""
+    for pid in lab.host_pids(UNIT):
+        with contextlib.suppress(OSError):
+            status = Path(f"/proc/{pid}/status").read_text()
+            caught = next(line for line in status.splitlines() if line.startswith("SigCgt:"))
+            if int(caught.split()[1], 16) >> (signal.SIGTERM - 1) & 1:
+                return True
+    return False
 
 
 @pytest.mark.both_systemds
@@ -161,6 +175,7 @@ def test_what_leaves_in_the_middle_of_the_stop_is_dead_in_time(host: Lab) -> Non
     """One look when the stop began missed it."""
     g.put_units(host, {UNIT: g.service(f"ExecStart=/inside/outside.sh parting\n{FOREVER}")})
     g.start(host, UNIT)
+    host.wait_until(lambda: takes_term(host), what="it will leave when it is asked to end")
     host.exec("touch", g.RUN_FLAG)
     began = time.monotonic()
     host.wait_until(lambda: bots(host), 1.4, "it has left")
