@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -24,12 +25,13 @@ SKIPS = {
 }
 
 
-def run(file: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+def run(*files: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     kept = {key: os.environ[key] for key in ("PATH", "PYTHONPYCACHEPREFIX") if key in os.environ}
     return subprocess.run(
         (
             *(sys.executable, "-m", "pytest", "-p", "tests.conftest", "-p", "no:cacheprovider"),
-            *("-c", os.devnull, "--rootdir", file.parent, file),
+            *("-c", os.devnull, "--rootdir", str(files[0].parent)),
+            *("--continue-on-collection-errors", *map(str, files)),
         ),
         cwd=CHECKOUT,
         env=kept | environment,
@@ -41,15 +43,17 @@ def run(file: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("text", SKIPS.values(), ids=SKIPS.keys())
 @pytest.mark.parametrize("variable", ["CI", "QT_ESS_NO_SKIP"])
-def test_a_skip_fails_and_says_why(tmp_path: Path, text: str, variable: str) -> None:
-    file = tmp_path / "test_skips.py"
-    file.write_text(text)
-    done = run(file, **{variable: "true"})
+def test_each_skip_fails_and_says_why(tmp_path: Path, variable: str) -> None:
+    files = [tmp_path / f"test_{how.replace(' ', '_')}.py" for how in SKIPS]
+    for file, text in zip(files, SKIPS.values(), strict=True):
+        file.write_text(text)
+    done = run(*files, **{variable: "true"})
     assert done.returncode not in (0, 5)
-    assert "here a skip is a failure" in done.stdout
-    assert "no lab" in done.stdout
+    failed = re.findall(r"^(?:FAILED|ERROR) \S*/(\w+\.py)", done.stdout, re.MULTILINE)
+    assert sorted(failed) == sorted(file.name for file in files), done.stdout
+    reasons = re.findall(r"^here a skip is a failure:.*no lab", done.stdout, re.MULTILINE)
+    assert len(reasons) == len(files), done.stdout
 
 
 def test_on_a_laptop_a_skip_is_one(tmp_path: Path) -> None:
