@@ -27,7 +27,8 @@ Usage: proof_ess.sh [--canary | --production | --lab] [--json FILE]
   --image NAME         bookworm (the default) or trixie, for --lab
   --yes-stop-trading   do not ask, for --production without a terminal
 
-Exit codes: 0 every claim about the stop holds; 2 usage; 3 not root; 5 one failed
+Exit codes: 0 every claim about the stop holds; 2 usage; 3 not root; 5 one
+failed, or it was not confirmed.
 What follows a stop (audit log, alerts) is tried afterwards; it can only warn.
 EOF
 }
