@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 _PATIENCE = 10.0
 # How long the enforcer and the path unit may take over the end of the latch (s).
 _ARM_LIMIT = 5.0
+# How long it may take to start watching the flag (s).
+_START_LIMIT = 1.0
 # Copies of the flag that the enforcer may still be making; more are not its.
 _LATE_COPIES = 3
 # How long a disk may take to note what a release did (s).
@@ -60,6 +62,7 @@ def deactivate(paths: Paths, order: Order) -> ExitCode:
             what = f"release refused: a request to stop waits in {paths.requests}, nobody takes it"
             raise ReleaseError(what, f"look at: systemctl status {paths.request_unit}")
         asked = latch.asked(paths)
+        _await_watched(paths, manager)
         trip_set = tripset.for_trip(paths)
         for note in trip_set.notes:
             console.error(note)
@@ -230,6 +233,23 @@ def _unchanged() -> Iterator[None]:
         yield
     except (ReleaseError, ManagerError) as error:
         raise ReleaseError(f"{error.what}; the latch is still set", error.hint) from error
+
+
+def _await_watched(paths: Paths, manager: Manager) -> None:
+    """Return once the unit that watches the flag is there to do so again after the release.
+
+    Raises ReleaseError when it does not start, ManagerError.
+    """
+    unit = paths.path_unit
+    deadline = time.monotonic() + _START_LIMIT
+    while manager.show([unit], ["ActiveState"])[unit].get("ActiveState") != "active":
+        if time.monotonic() > deadline:
+            what = f"release refused: {unit} does not start, so nothing would watch the flag"
+            raise ReleaseError(what, f"look at: systemctl status {unit}")
+        # That it may not be started at all is found out above.
+        with contextlib.suppress(ManagerError):
+            manager.start([unit])
+        time.sleep(POLL)
 
 
 def _await_contained(paths: Paths, trading: Sequence[str]) -> None:

@@ -12,7 +12,19 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
-from ess import bounded, escaped, journal, latch, plan, stoppers, strays, text, tripset, users
+from ess import (
+    bounded,
+    escaped,
+    journal,
+    latch,
+    plan,
+    regular,
+    stoppers,
+    strays,
+    text,
+    tripset,
+    users,
+)
 from ess.argv import Request
 from ess.console import SHORT_PATIENCE, Console
 from ess.containment import coming, look
@@ -256,8 +268,7 @@ class Trip:
 def enforcer_lives(paths: Paths) -> bool:
     """Tell whether the process that reported itself as the enforcer is one and lives."""
     with contextlib.suppress(OSError, ValueError):
-        with open(paths.enforcer, "rb") as file:
-            pid = int(text.key_values(file.read(4096)).get("pid", ""))
+        pid = int(text.key_values(regular.read(paths.enforcer, 4096)).get("pid", ""))
         with open(f"/proc/{pid}/cmdline", "rb") as file:
             return os.path.basename(paths.controller).encode() in file.read()
     return False

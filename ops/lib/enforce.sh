@@ -73,7 +73,7 @@ enforce_inherit() {
     [[ -f $TRIP_FILE ]] && read -r before 2>/dev/null <"$TRIP_FILE"
     if [[ $before =~ ^[1-9][0-9]{0,14}$ ]] && ((before < NOW_MS)); then
         ENFORCE_CLOCK=$before
-    else
+    elif [[ ! -e $TRIP_FILE || -f $TRIP_FILE ]]; then
         { printf '%s\n' "$NOW_MS" >"$TRIP_FILE"; } 2>/dev/null
     fi
 }

@@ -90,7 +90,7 @@ escaped_note() {
     # With nobody in its control group, a unit that runs has its main process elsewhere.
     ((${#empty[@]} == 0)) || sd_show 'MainPID ControlPID' "${empty[@]}"
     escaped_find
-    [[ ! -e $ESCAPED_FILE ]] || IFS= read -r -d '' known 2>/dev/null <"$ESCAPED_FILE"
+    [[ ! -f $ESCAPED_FILE ]] || IFS= read -r -d '' known 2>/dev/null <"$ESCAPED_FILE"
     [[ $known == "$ESCAPED_LIST" ]] || escaped_write ''
 }
 
@@ -192,7 +192,8 @@ escaped_read() {
     local pid start unit
     declare -gA ESCAPED=()
     ESCAPED_BY=''
-    [[ -e $ESCAPED_FILE ]] || return 0
+    # Nothing else: to open a FIFO is to wait for a writer.
+    [[ -f $ESCAPED_FILE ]] || return 0
     while read -r pid start unit; do
         [[ $pid != asked ]] || ESCAPED_BY=$start
         [[ $pid =~ ^[1-9][0-9]{0,9}$ && $start =~ ^[0-9]+$ && -n $unit ]] && ESCAPED[$pid]="$start $unit"
