@@ -52,7 +52,7 @@ request_round() {
     # What the children may still do afterwards, a release waits for; we may go on for as long as somebody asks.
     stopper_begin
     request_trip
-    { : >"$REQUEST_BUSY"; } 2>/dev/null
+    request_put "$REQUEST_BUSY" ''
     request_record
     if request_remove; then removed=1 REQUEST_SEEN=''; else request_remember; fi
     request_hold
@@ -116,7 +116,12 @@ request_record() {
     # Killed between the latch and the request: what is known is that there was one.
     [[ -z $REQUEST_FIRST ]] || latch_set "$CONTENT"
     request_sum_up "$REQUEST_SUM_UP"
-    { printf '%s %s\n' "$REQUEST_SINCE" "$REQUEST_LOOKED" >"$REQUEST_TOLD"; } 2>/dev/null
+    request_put "$REQUEST_TOLD" "$REQUEST_SINCE $REQUEST_LOOKED"$'\n'
+}
+
+# request_put FILE TEXT: without a fork. Not into a FIFO, which would wait for a reader.
+request_put() {
+    [[ -e $1 && ! -f $1 ]] || { printf '%s' "$2" >"$1"; } 2>/dev/null
 }
 
 request_remember() {
@@ -142,7 +147,7 @@ request_note() {
         at=${CONTENT#*$'\n'at=}
         latch_content request "$ASKED_WHY" "$ASKED_CATEGORY" "$ASKED_BY" "$id" "${at%%$'\n'*}"
         # Without a fork: the enforcer is about to read it.
-        { printf '%s' "$CONTENT" >"$REQUEST_NOTE"; } 2>/dev/null
+        request_put "$REQUEST_NOTE" "$CONTENT"
         latch_set "$CONTENT"
         { latch_reword "$id" "$CONTENT"; } </dev/null >/dev/null 2>&1 &
         ACTIVATION=$id journal 2 "stop asked for without root by $ASKED_BY: $ASKED_WHY" EVENT=request

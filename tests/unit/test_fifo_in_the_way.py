@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 PARTS = Path(__file__).parents[2] / "ops" / "lib"
 BASH = """
-for part in names clock cgroup escaped enforce; do . "$1/$part.sh"; done
+for part in names clock cgroup escaped enforce request; do . "$1/$part.sh"; done
 RUNTIME_DIR=$2 TRIP_FILE=$2/tripped ESCAPED_FILE=$2/escaped TRADING=() CG_ROOT=$2
 """
 MAKE: dict[str, Callable[[Path], None]] = {
@@ -46,6 +46,19 @@ def test_bash_goes_on(tmp_path: Path, kind: str, name: str, does: str) -> None:
         check=False,
     )
     assert done.stdout == "on\n"
+
+
+@pytest.mark.parametrize("kind", MAKE)
+def test_the_reader_of_requests_goes_on(tmp_path: Path, kind: str) -> None:
+    MAKE[kind](tmp_path / "busy")
+    done = subprocess.run(
+        ["bash", "-c", f'{BASH}request_put "$2/busy" x; echo on', "bash", PARTS, tmp_path],
+        capture_output=True,
+        text=True,
+        timeout=5,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("on\n", "")
 
 
 @pytest.mark.parametrize("kind", MAKE)
