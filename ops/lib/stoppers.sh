@@ -11,7 +11,8 @@ STOPPER_FD=
 # whether somebody releases: there is no moment at which neither sees the other.
 stopper_begin() {
     [[ -z $STOPPER_FD ]] || return 0
-    [[ -d $RUNTIME_DIR ]] || mkdir -p -- "$RUNTIME_DIR" 2>/dev/null
+    # The flag does not wait for a process that cannot be had.
+    [[ -d $RUNTIME_DIR ]] || ! room_left || mkdir -p -- "$RUNTIME_DIR" 2>/dev/null
     # Who is not root could hold up every release.
     umask 077
     { exec {STOPPER_FD}<>"$STOPPERS_FILE"; } 2>/dev/null || STOPPER_FD=
