@@ -37,6 +37,11 @@ class StopProgress:
             self._wipe()
             self._console.out(f"  down   {unit}  ({seconds * 1000:.0f} ms)")
 
+    def error(self, text: str) -> None:
+        """Write one line to standard error."""
+        self._wipe()
+        self._console.error(text)
+
     def finish(self) -> None:
         """Leave the terminal as a plain line can be written to."""
         self._wipe()

@@ -238,11 +238,11 @@ def _unchanged() -> Iterator[None]:
 def _await_watched(paths: Paths, manager: Manager) -> None:
     """Return once the unit that watches the flag is there to do so again after the release.
 
-    Raises ReleaseError when it does not start, ManagerError.
+    Raises ReleaseError when it does not start, and when systemd does not answer.
     """
     unit = paths.path_unit
     deadline = time.monotonic() + _START_LIMIT
-    while manager.show([unit], ["ActiveState"])[unit].get("ActiveState") != "active":
+    while not _is_active(unit, manager):
         if time.monotonic() > deadline:
             what = f"release refused: {unit} does not start, so nothing would watch the flag"
             raise ReleaseError(what, f"look at: systemctl status {unit}")
@@ -250,6 +250,14 @@ def _await_watched(paths: Paths, manager: Manager) -> None:
         with contextlib.suppress(ManagerError):
             manager.start([unit])
         time.sleep(POLL)
+
+
+def _is_active(unit: str, manager: Manager) -> bool:
+    try:
+        return manager.show([unit], ["ActiveState"])[unit].get("ActiveState") == "active"
+    except ManagerError as error:
+        what = "release refused: systemd does not answer"
+        raise ReleaseError(what, "see RUNBOOK.md, systemd is broken") from error
 
 
 def _await_contained(paths: Paths, trading: Sequence[str]) -> None:

@@ -97,24 +97,24 @@ class Trip:
         self._ladder: Ladder | None = None
         self._deaf = False
         self._outside: tuple[Stray, ...] = ()
+        self._progress = StopProgress(self._console)
 
     def run(self) -> ExitCode:
         """Watch until trading is proved dead; DONE only when it is and the latch is set."""
         self._say_latch()
         for note in self._set.notes:
             self._console.error(f"{note}; the stop goes on; afterwards: ess doctor")
-        progress = StopProgress(self._console)
         while True:
             self._hold()
             seen = look(self._paths, self._set.trading)
-            progress.update(seen.units(), self._elapsed())
+            self._progress.update(seen.units(), self._elapsed())
             contained = seen.empty and self._known() and self._still_empty()
             if contained or self._elapsed() > LIMIT:
                 break
             self._push(seen)
             time.sleep(_POLL)
-        self._look_back(progress)
-        progress.finish()
+        self._look_back()
+        self._progress.finish()
         return self._verdict(seen, contained=contained)
 
     def _kick(self) -> None:
@@ -181,7 +181,7 @@ class Trip:
 
     def _say_alone(self) -> None:
         what = "the enforcer does not do its work: stopping trading through the kernel"
-        self._console.error(what)
+        self._progress.error(what)
         journal.error(f"=== ESS ACTIVATION: {what} ===")
 
     def _known(self) -> bool:
@@ -204,7 +204,7 @@ class Trip:
         # What the queue still held when it was asked may live by now.
         return look(self._paths, self._set.trading).empty
 
-    def _look_back(self, progress: StopProgress) -> None:
+    def _look_back(self) -> None:
         """Ask systemd once more: what was down before we first looked, and what it never had."""
         if self._deaf:
             return
@@ -214,7 +214,7 @@ class Trip:
             ended = sorted((int(known[unit].get(_ENDED) or 0) / 1e6, unit) for unit in units)
             for moment, unit in ended:
                 if moment > self._receipt.began:
-                    progress.down(unit, moment - self._receipt.began)
+                    self._progress.down(unit, moment - self._receipt.began)
             with contextlib.suppress(OSError):
                 mine = {unit: known[unit] for unit in units}
                 self._outside = users.and_strays(mine, {}, self._set, self._manager)

@@ -69,10 +69,13 @@ parse() {
     [[ $ACTION != install || $ESS_ROOT != "$ESS_LIB" ]] || ACTION=configure
 }
 
-# check_configuration: nothing is touched when the configuration is wrong.
+# check_configuration: nothing is touched when the configuration is wrong. One that is gone comes back as it was last
+# applied: with the default, the trading units of this host would lose their gates. Into CONF_SOURCE what it is made of.
 check_configuration() {
     local file=$DESTDIR$ESS_CONF
-    [[ -e $file ]] || file=$ESS_ROOT/ops/ess.env
+    CONF_SOURCE=$ESS_ROOT/ops/ess.env
+    [[ ! -e $DESTDIR$ESS_INSTALLED ]] || CONF_SOURCE=$DESTDIR$ESS_INSTALLED
+    [[ -e $file ]] || file=$CONF_SOURCE
     config_load "$file" || fail "configuration refused: $CONFIG_ERROR" 'Nothing was changed. Correct that line and run this again.'
 }
 
@@ -132,7 +135,7 @@ copy_files() {
 }
 
 install_configuration() {
-    [[ -e $DESTDIR$ESS_CONF ]] || render_copy "$ESS_CONF" 0644 "$ESS_ROOT/ops/ess.env" || return 1
+    [[ -e $DESTDIR$ESS_CONF ]] || render_copy "$ESS_CONF" 0644 "$CONF_SOURCE" || return 1
     [[ -e $DESTDIR$ESS_AFTERMATH_CONF ]] || render_copy "$ESS_AFTERMATH_CONF" 0600 "$ESS_ROOT/ops/aftermath.env" || return 1
     [[ -e $DESTDIR$WATCH_CONF ]] || render_copy "$WATCH_CONF" 0640 "$ESS_ROOT/ops/watch.env" || return 1
     metrics_forget "${CONFIG[QT_ESS_METRICS_DIR]}"

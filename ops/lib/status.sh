@@ -123,7 +123,7 @@ status_findings() {
         status_check_halt
         status_judge_trading
     else
-        FINDINGS+=('systemd does not answer: nothing is known about the watch'
+        FINDINGS+=('systemd does not answer: nothing is known about the watch; mend: see RUNBOOK.md, "systemd is broken"'
             'systemd does not answer: nothing is known about the gates')
     fi
 }

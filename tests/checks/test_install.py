@@ -279,6 +279,18 @@ def test_own_configuration_survives_an_upgrade(installed: Root) -> None:
     assert installed.read(f"{LIB}/installed.env") == mine
 
 
+@pytest.mark.parametrize("again", ["--configure", "--no-python"])
+def test_a_configuration_that_is_gone_comes_back_as_it_was(installed: Root, again: str) -> None:
+    """The doctor tells the reader to apply it again, which took the gate off his own units."""
+    wanted = "# mine\nQT_ESS_TRADING_UNITS=my-bot.service\n"
+    assert installed.configure(wanted).returncode == 0
+    gates = installed.gates()
+    (installed.path / "etc/quantum-ess/ess.env").unlink()
+    assert installed.install(again).returncode == 0
+    assert installed.gates() == gates
+    assert installed.read("/etc/quantum-ess/ess.env") == wanted
+
+
 def test_secrets_survive_an_upgrade_and_stay_secret(installed: Root) -> None:
     file = installed.path / AFTERMATH[1:]
     file.write_text("QT_ESS_SMTP_PASSWORD=mine\n")

@@ -333,4 +333,15 @@ SCENARIOS = (
         given=LATCHED,
         frozen=True,
     ),
+    # Whoever is told to choose between --all and --no-start gets nowhere with either.
+    Scenario(
+        "deactivate while PID 1 hangs, and it is not known what ran",
+        "deactivate",
+        6,
+        latched=True,
+        alive=(),
+        complains="release refused: systemd does not answer; the latch is still set",
+        given=f"{LATCHED}; echo unknown >/var/lib/quantum-ess/running",
+        frozen=True,
+    ),
 )
