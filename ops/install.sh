@@ -135,7 +135,10 @@ copy_files() {
 }
 
 install_configuration() {
-    [[ -e $DESTDIR$ESS_CONF ]] || render_copy "$ESS_CONF" 0644 "$CONF_SOURCE" || return 1
+    if [[ ! -e $DESTDIR$ESS_CONF ]]; then
+        [[ $CONF_SOURCE != "$DESTDIR$ESS_INSTALLED" ]] || tell "$ESS_CONF was gone; it is again what was last applied"
+        render_copy "$ESS_CONF" 0644 "$CONF_SOURCE" || return 1
+    fi
     [[ -e $DESTDIR$ESS_AFTERMATH_CONF ]] || render_copy "$ESS_AFTERMATH_CONF" 0600 "$ESS_ROOT/ops/aftermath.env" || return 1
     [[ -e $DESTDIR$WATCH_CONF ]] || render_copy "$WATCH_CONF" 0640 "$ESS_ROOT/ops/watch.env" || return 1
     metrics_forget "${CONFIG[QT_ESS_METRICS_DIR]}"

@@ -286,7 +286,9 @@ def test_a_configuration_that_is_gone_comes_back_as_it_was(installed: Root, agai
     assert installed.configure(wanted).returncode == 0
     gates = installed.gates()
     (installed.path / "etc/quantum-ess/ess.env").unlink()
-    assert installed.install(again).returncode == 0
+    done = installed.install(again)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "/etc/quantum-ess/ess.env was gone; it is again what was last applied" in done.stdout
     assert installed.gates() == gates
     assert installed.read("/etc/quantum-ess/ess.env") == wanted
 
