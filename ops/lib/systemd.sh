@@ -3,6 +3,7 @@
 
 SYSTEMD_TIMEOUT=1 # s
 SYSTEMD_FEW=5     # units of which it takes less to read the answer byte by byte than one process more
+SYSTEMD_LINES=10  # times as many, where the answer is a line for each
 
 # sd VERB...: its exit code; 124 when it took longer. What it says is lost.
 sd() {
@@ -16,6 +17,17 @@ sd_ask() {
     exec timeout -k 0.2 "$SYSTEMD_TIMEOUT" systemctl --no-ask-password "$@" </dev/null 2>/dev/null
 }
 
+# sd_answer UNITS VERB...: into ANSWERED, bounded as sd is, the answer about so many units.
+sd_answer() {
+    local units=$1
+    shift
+    if ((units <= SYSTEMD_FEW)); then
+        answer_within "$SYSTEMD_TIMEOUT" systemctl --no-ask-password "$@"
+    else
+        ANSWERED=$(sd_ask "$@")
+    fi
+}
+
 # sd_show "PROPERTY PROPERTY..." UNIT...: fills UNIT_PROP[unit.property] and UNITS_SEEN. False when
 # systemd did not answer, and then everything is unknown.
 sd_show() {
@@ -26,12 +38,8 @@ sd_show() {
     UNITS_SEEN=()
     (($#)) || return 0
     for line in $properties; do flags+=(-p "$line"); done
-    if (($# <= SYSTEMD_FEW)); then
-        answer_within "$SYSTEMD_TIMEOUT" systemctl --no-ask-password show "${flags[@]}" -- "$@" || return 1
-        answer=$ANSWERED
-    else
-        answer=$(sd_ask show "${flags[@]}" -- "$@") || return 1
-    fi
+    sd_answer "$#" show "${flags[@]}" -- "$@" || return 1
+    answer=$ANSWERED
     sd_show_read
 }
 
@@ -82,7 +90,7 @@ sd_jobs() {
     local wanted=$1 line ANSWERED of='^ *([0-9]+) +([^ ]+) +([^ ]+)'
     shift
     JOBS=()
-    answer_within "$SYSTEMD_TIMEOUT" systemctl --no-ask-password list-jobs --no-legend --plain --full || return 1
+    sd_answer "$(($# / SYSTEMD_LINES))" list-jobs --no-legend --plain --full || return 1
     answer_lines "$ANSWERED"
     for line in "${ANSWER_LINES[@]}"; do
         # shellcheck disable=SC2053 # the right side is a glob on purpose
@@ -99,8 +107,8 @@ sd_coming() {
     COMING=()
     sd_jobs '*start*' "$@" || return 1
     COMING=("${JOBS[@]#* }")
-    answer_within "$SYSTEMD_TIMEOUT" systemctl --no-ask-password list-units --all --no-legend --plain --full \
-        --state=activating,deactivating -- "$@" || return 1
+    sd_answer "$(($# / SYSTEMD_LINES))" list-units --all --no-legend --plain --full --state=activating,deactivating -- "$@" ||
+        return 1
     answer_lines "$ANSWERED"
     for line in "${ANSWER_LINES[@]}"; do
         [[ $line =~ ^\ *([^ ]+) ]] || continue
