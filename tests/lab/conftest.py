@@ -76,20 +76,22 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     return (yield)
 
 
-def _images_alone(node: pytest.Item | pytest.Module) -> tuple[str, ...]:
-    """Return the images on which what follows a stop does not run in this test's labs."""
+def _without(node: pytest.Item | pytest.Module, image: str) -> tuple[str, ...]:
+    """Return what of ours does not run in this test's labs on an image."""
     marker = node.get_closest_marker("latch_alone")
-    return () if marker is None else marker.args or host.IMAGES
+    if marker is not None and image in (marker.args or host.IMAGES):
+        return ("aftermath", "deliver")
+    return () if node.get_closest_marker("nobody_told") is None else ("deliver",)
 
 
 @pytest.fixture
 def boot_lab(request: pytest.FixtureRequest, lab_image: str) -> Iterator[BootLab]:
     """A function that boots labs over this test's image (keywords of Lab.up), until its end."""
     booted: list[Lab] = request.node.stash.setdefault(LABS, [])
-    alone = lab_image in _images_alone(request.node)
+    without = _without(request.node, lab_image)
 
     def boot(layer: str | None = None, **keywords: Any) -> Lab:
-        booted.append(Lab.up(image=lab_image, layer=layer, latch_alone=alone, **keywords))
+        booted.append(Lab.up(image=lab_image, layer=layer, without=without, **keywords))
         return booted[-1]
 
     yield boot
@@ -138,7 +140,8 @@ def limited(boot_lab: BootLab, lab_image: str) -> Lab:
 @pytest.fixture(scope="module")
 def ground(request: pytest.FixtureRequest) -> Iterator[g.Ground]:
     """A lab for all tests of the module, as its function `furnish` leaves it."""
-    ground = g.Ground(request.module.furnish, latch_alone=_images_alone(request.node))
+    without = functools.partial(_without, request.node)
+    ground = g.Ground(request.module.furnish, without=without)
     yield ground
     ground.drop()
 
@@ -166,7 +169,7 @@ def _trades_on(lab: Lab) -> bool:
 @pytest.fixture(scope="module")
 def stable(request: pytest.FixtureRequest) -> Iterator[Stable]:
     """Where the armed labs of the module stand."""
-    stable = Stable(latch_alone=_images_alone(request.node))
+    stable = Stable(without=functools.partial(_without, request.node))
     yield stable
     stable.drop()
 

@@ -32,14 +32,17 @@ STARTING = ("bash", "env", "systemd", "(")
 ALWAYS = "Restart=always\nRestartSec=0\n"
 
 
-def boot(image: str, *, layer: str | None = None, latch_alone: bool = False) -> Lab:
-    """Boot a lab with the product (or that layer of it) and, in /inside, the tests' helpers."""
+def boot(image: str, *, layer: str | None = None, without: Collection[str] = ()) -> Lab:
+    """Boot a lab with the product (or that layer of it) and, in /inside, the tests' helpers.
+
+    `without`: see Lab.up().
+    """
     return Lab.up(
         image=image,
         layer=layer or host.product_layer(image),
         bind_ro={INSIDE: "/inside"},
         options=LASTING,
-        latch_alone=latch_alone,
+        without=without,
     )
 
 
@@ -163,10 +166,10 @@ class Ground:
     """One furnished lab, kept from test to test; one that fails or leaves it unclean ends it."""
 
     def __init__(
-        self, furnish: Callable[[Lab], None], *, latch_alone: Collection[str] = ()
+        self, furnish: Callable[[Lab], None], *, without: Callable[[str], Collection[str]]
     ) -> None:
         self._furnish = furnish
-        self._latch_alone = latch_alone
+        self._without = without
         self._image = ""
         self._lab: Lab | None = None
 
@@ -174,7 +177,7 @@ class Ground:
         """Return the lab of this image; boot and furnish it when there is none."""
         if self._lab is None or self._image != image:
             self.drop()
-            self._lab = boot(image, latch_alone=image in self._latch_alone)
+            self._lab = boot(image, without=self._without(image))
             self._image = image
             self._furnish(self._lab)
         return self._lab

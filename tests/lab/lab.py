@@ -24,7 +24,7 @@ from tests.lab.host import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 GUEST_ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin",
@@ -33,11 +33,9 @@ GUEST_ENVIRONMENT = {
     "TERM": "dumb",
 }
 
+QUIET = Path(__file__).parent / "quiet"
 # Where no test looks for drop-ins of its own.
-LATCH_ALONE = tuple(
-    (Path(__file__).parent / "quiet", f"/usr/local/lib/systemd/system/quantum-ess-{unit}.service.d")
-    for unit in ("aftermath", "deliver")
-)
+DROP_INS = "/usr/local/lib/systemd/system/quantum-ess-{}.service.d"
 
 T = TypeVar("T")
 _serial = itertools.count(1)
@@ -59,17 +57,17 @@ class Lab:
         layer: str | None = None,
         bind_ro: Mapping[Path, str] | None = None,
         options: Sequence[str] = (),
-        latch_alone: bool = False,
+        without: Collection[str] = (),
     ) -> Lab:
         """Boot a lab that ends with this process; return when systemd has finished booting.
 
-        With `latch_alone` what follows a stop never runs in it; its events wait in the spool.
+        `without`: services of ours that never run in it ("aftermath": events wait in the spool).
         """
         name = f"py-{os.getpid()}-{next(_serial)}"
         arguments = ["--image", image, "--owner", str(os.getpid()), *options]
         if layer is not None:
             arguments += ["--layer", layer]
-        binds = [*(bind_ro or {}).items(), *(LATCH_ALONE if latch_alone else ())]
+        binds = [*(bind_ro or {}).items(), *((QUIET, DROP_INS.format(one)) for one in without)]
         for host, guest in binds:
             arguments += ["--bind-ro", f"{host}:{guest}"]
         return cls(name, int(lab_sh("up", name, *arguments)))

@@ -12,7 +12,7 @@ from tests.lab.rig import BOT, BRISK, STUBBORN, alive, any_flag, arm, configure,
 from tests.lab.stack import TRADING_UNITS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from tests.lab.lab import Lab
 
@@ -40,8 +40,8 @@ _DIRECTORIES = ("run/quantum", "run/quantum-ess", "run/quantum-ess/requests", "v
 class Stable:
     """One armed lab at a time. Whatever a test changed on its disk for good ends it."""
 
-    def __init__(self, *, latch_alone: Collection[str]) -> None:
-        self._latch_alone = latch_alone
+    def __init__(self, *, without: Callable[[str], Collection[str]]) -> None:
+        self._without = without
         self._key: Key | None = None
         self._units: tuple[str, ...] = ()
         self._lab: Lab | None = None
@@ -75,7 +75,7 @@ class Stable:
     def _boot(self, image: str, units: Mapping[str, str], settings: Mapping[str, str]) -> Lab:
         ready = (units, settings) == ({BOT: STUBBORN}, BRISK)
         layer = host.furnished_layer(image, "stubborn", rig.WITH_BOT) if ready else None
-        self._lab = g.boot(image, layer=layer, latch_alone=image in self._latch_alone)
+        self._lab = g.boot(image, layer=layer, without=self._without(image))
         if units and not ready:
             g.put_units(self._lab, units)
         return arm(self._lab, *units, settings=settings, configured=ready)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from tests.lab.lab import Lab
 
+pytestmark = pytest.mark.nobody_told
+
 AUDIT = "/var/log/quantum-ess/audit.jsonl"
 SPOOL = "/var/lib/quantum-ess/spool"
 STUBBORN = BOT

@@ -30,7 +30,7 @@ from tests.lab.test_events import await_kind, of_kind
 if TYPE_CHECKING:
     from tests.lab.conftest import ArmLab
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.timeout(120), pytest.mark.nobody_told]
 
 IDLE = "idle-bot.service"
 RAN = (*TRADING_UNITS, BOT)

@@ -15,6 +15,8 @@ from tests.lab.test_events import records
 if TYPE_CHECKING:
     from tests.lab.lab import Lab
 
+pytestmark = pytest.mark.nobody_told
+
 DIRECTORY = "/var/lib/prometheus/node-exporter"
 FILE = f"{DIRECTORY}/quantum_ess.prom"
 LIB = "/usr/local/lib/quantum-ess/ops/lib"

@@ -15,6 +15,8 @@ from tests.thorough import chosen
 if TYPE_CHECKING:
     from tests.lab.lab import Lab
 
+pytestmark = pytest.mark.nobody_told
+
 furnish = asking.furnish
 SECRET = "/run/secret"
 # Not a request: what a member writes into files must not come out where it could do something.
