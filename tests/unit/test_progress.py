@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import os
 import pty
+from typing import TYPE_CHECKING
 
 import pytest
 
 from ess.console import Console
 from ess.progress import StopProgress
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 
 @pytest.fixture
-def terminal(monkeypatch: pytest.MonkeyPatch) -> int:
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """A terminal that standard output and error are; what is returned reads it."""
     ours, theirs = pty.openpty()
     real = os.write
     monkeypatch.setattr(os, "write", lambda _, data: real(theirs, data))
-    return ours
+    yield ours
+    os.close(theirs)
+    os.close(ours)
 
 
 def shown(terminal: int) -> list[str]:
