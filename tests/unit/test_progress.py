@@ -27,8 +27,10 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
 
 
 def shown(terminal: int) -> list[str]:
-    """Return the lines of the screen, each as it is when the next begins."""
-    text = os.read(terminal, 65536).decode()
+    """Return the lines of the screen, each as it is when the next begins, until one says end."""
+    text = ""
+    while not text.endswith("end\r\n"):
+        text += os.read(terminal, 65536).decode()
     return [line.rstrip("\r").rsplit("\r", 1)[-1].rstrip() for line in text.split("\n")]
 
 
@@ -40,4 +42,5 @@ def test_an_error_begins_a_line_of_its_own(terminal: int) -> None:
     progress.error("nobody kills")
     progress.update(["b.service"], 0.4)
     progress.finish()
-    assert shown(terminal) == ["ess: nobody kills", "  down   a.service  (400 ms)", ""]
+    console.out("end")
+    assert shown(terminal)[:3] == ["ess: nobody kills", "  down   a.service  (400 ms)", "end"]
