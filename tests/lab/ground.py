@@ -32,14 +32,11 @@ STARTING = ("bash", "env", "systemd", "(")
 ALWAYS = "Restart=always\nRestartSec=0\n"
 
 
-def boot(image: str, *, layer: str | None = None, without: Collection[str] = ()) -> Lab:
-    """Boot a lab with the product (or that layer of it) and, in /inside, the tests' helpers.
-
-    `without`: see Lab.up().
-    """
+def boot(image: str, *, without: Collection[str] = ()) -> Lab:
+    """Boot a lab with the product and, in /inside, the helpers of the tests; see Lab.up()."""
     return Lab.up(
         image=image,
-        layer=layer or host.product_layer(image),
+        layer=host.product_layer(image),
         bind_ro={INSIDE: "/inside"},
         options=LASTING,
         without=without,

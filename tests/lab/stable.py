@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.lab import ground as g
-from tests.lab import host, rig
-from tests.lab.rig import BOT, BRISK, STUBBORN, alive, any_flag, arm, configure, ess
+from tests.lab import rig
+from tests.lab.rig import BRISK, alive, any_flag, arm, configure, ess
 from tests.lab.stack import TRADING_UNITS
 
 if TYPE_CHECKING:
@@ -73,12 +73,10 @@ class Stable:
         return lab
 
     def _boot(self, image: str, units: Mapping[str, str], settings: Mapping[str, str]) -> Lab:
-        ready = (units, settings) == ({BOT: STUBBORN}, BRISK)
-        layer = host.furnished_layer(image, "stubborn", rig.WITH_BOT) if ready else None
-        self._lab = g.boot(image, layer=layer, without=self._without(image))
-        if units and not ready:
+        self._lab = g.boot(image, without=self._without(image))
+        if units:
             g.put_units(self._lab, units)
-        return arm(self._lab, *units, settings=settings, configured=ready)
+        return arm(self._lab, *units, settings=settings)
 
     def _configure(self, lab: Lab, settings: Mapping[str, str]) -> None:
         """Give the lab other settings: that takes a third of what another lab does."""
