@@ -31,15 +31,13 @@ aftermath_ess() {
 # aftermath_recorded: of the drill on the canary there is one event, its result.
 aftermath_recorded() {
     SEEN="not within $((AFTERMATH_RECORD / 1000)) s; see: journalctl -u quantum-ess-aftermath"
-    until_ms "$AFTERMATH_RECORD" aftermath_in_log || return 1
+    until_asked "$AFTERMATH_RECORD" aftermath_in_log || return 1
     MEASURED=$WAITED
 }
 
 aftermath_in_log() {
     tail -q -c 262144 -- "$AFTERMATH_AUDIT" "$AFTERMATH_AUDIT.1" 2>/dev/null |
-        grep -F -- "\"spool\":\"$VERDICT_EVENT\"" >/dev/null && return 0
-    pause 100
-    return 1
+        grep -F -- "\"spool\":\"$VERDICT_EVENT\"" >/dev/null
 }
 
 aftermath_chain() {

@@ -13,8 +13,8 @@ armed_claims() {
     claim 'directories have the right owner and mode' armed_without_findings status_check_dirs
     claim 'systemd runs our units as installed, nothing overrides them' armed_units
     claim 'the flag is watched, and the watch is watched' armed_watch status_check_watch
-    claim 'the first stop names every trading unit' armed_watch status_check_halt
-    claim 'every trading unit has its gate, as systemd loaded it' armed_without_findings status_check_trading
+    claim 'the first stop names every trading unit' armed_as_told status_check_halt
+    claim 'every trading unit has its gate, as systemd loaded it' armed_as_told status_judge_trading
     claim 'ess_controller.sh status answers' armed_status
 }
 
@@ -32,15 +32,24 @@ armed_without_findings() {
     ((${#FINDINGS[@]} == 0))
 }
 
+# armed_watch CHECK: asks systemd before that.
 armed_watch() {
+    status_ask_units
+    armed_as_told "$1"
+}
+
+# armed_as_told CHECK: a check of what systemd answered armed_watch.
+armed_as_told() {
     SEEN='systemd does not answer'
-    status_ask_units && armed_without_findings "$1"
+    [[ ${STATUS_ASKED:-deaf} == answered ]] && armed_without_findings "$1"
 }
 
 armed_scripts() {
     local -a files=("$ESS_LIB"/ops/*.sh "$ESS_LIB"/ops/lib/*.sh "$ESS_LIB"/scripts/*.sh "$ESS_LIB"/scripts/proof/*.sh)
     # shellcheck disable=SC2016 # expanded by the bash that is bounded
-    bounded 20 bash -c 'for file; do bash -n "$file" || exit; done' bash "${files[@]}" || { SEEN=$(said) && return 1; }
+    bounded 20 bash -c "$(declare -f parses)"'
+        for file; do parses "$file" 2>/dev/null || { bash -n "$file" && echo "$file is damaged"; exit 1; }; done
+        ' bash "${files[@]}" || { SEEN=$(said) && return 1; }
     NOTED="${#files[@]} scripts"
 }
 

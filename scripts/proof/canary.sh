@@ -88,7 +88,7 @@ canary_up() {
     [[ -d $REQUEST_DIR ]] || mkdir -m 0700 -- "$REQUEST_DIR"
     bounded 10 systemctl --no-ask-password start "${CANARY_WATCH[@]}" "$CANARY" || { seen_out "$?" && return 1; }
     SEEN='the watch or the canary did not come up within 5 s'
-    until_ms 5000 canary_runs_watched || return 1
+    until_asked 5000 canary_runs_watched || return 1
 }
 
 canary_runs_watched() {
@@ -123,10 +123,23 @@ canary_request_taken() {
 
 canary_contained() {
     SEEN="no report in $ENFORCER_FILE"
-    until_ms 2000 grep -qsx phase=contained "$ENFORCER_FILE" || return 1
+    until_ms 2000 canary_reported || return 1
     SEEN="$VAR_FLAG was not written, too"
     [[ -e $VAR_FLAG ]] || return 1
-    NOTED="$(sed -n 's/^ms=//p' -- "$ENFORCER_FILE") ms by its own clock"
+    NOTED="$REPORTED_MS ms by its own clock"
+}
+
+# canary_reported: the enforcer says that it is contained; into REPORTED_MS after how many ms.
+canary_reported() {
+    local line phase=''
+    REPORTED_MS=
+    while IFS= read -r line; do
+        case $line in
+            phase=*) phase=${line#*=} ;;
+            ms=*) REPORTED_MS=${line#*=} ;;
+        esac
+    done 2>/dev/null <"$ENFORCER_FILE"
+    [[ $phase == contained ]]
 }
 
 # canary_stays_dead MS
@@ -154,7 +167,7 @@ canary_enforcer_killed() {
     SEEN='a start was let through while it was away'
     start_refused "$CANARY" || return 1
     SEEN='it did not come back within 3 s'
-    until_ms 3000 canary_enforcer_other "$old" || return 1
+    until_asked 3000 canary_enforcer_other "$old" || return 1
     MEASURED=$WAITED
 }
 

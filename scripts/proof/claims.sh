@@ -7,7 +7,8 @@
 
 CLAIM_NAME=() CLAIM_OK=() CLAIM_SEEN=() CLAIM_MS=() CLAIM_PART=()
 PROOF_PART=stop
-UNTESTABLE= # why the claims that follow cannot be tested
+UNTESTABLE=     # why the claims that follow cannot be tested
+UNTIL_ASKED=150 # ms, the longest pause between two questions
 
 heading() {
     printf '\n%s%s%s\n' "$BOLD" "$1" "$PLAIN"
@@ -132,8 +133,19 @@ seen_out() {
 
 # until_ms LIMIT CHECK...: true as soon as the check is; WAITED is how many ms that took.
 until_ms() {
-    local limit=$1 began
-    shift
+    until_every 10 10 "$@"
+}
+
+# until_asked LIMIT CHECK...: the same, for a check that takes a process: who asks all the time slows down what he
+# waits for.
+until_asked() {
+    until_every 20 "$UNTIL_ASKED" "$@"
+}
+
+# until_every FIRST LAST LIMIT CHECK...: with pauses of FIRST ms, which grow to LAST.
+until_every() {
+    local wait=$1 last=$2 limit=$3 began
+    shift 3
     clock_ms
     began=$NOW_MS
     while :; do
@@ -143,6 +155,7 @@ until_ms() {
         WAITED=$((NOW_MS - began))
         ((code != 0)) || return 0
         ((WAITED < limit)) || return 1
-        pause 10
+        pause $((wait < limit - WAITED ? wait : limit - WAITED))
+        wait=$((wait * 3 / 2 < last ? wait * 3 / 2 : last))
     done
 }

@@ -79,14 +79,13 @@ watcher_runs() {
     SEEN='the Python part is not installed; run install.sh'
     [[ -x $WATCHER_PYTHON ]] || return 1
     # Longer than a round: what was wrong for a moment is not.
-    until_ms 12000 watcher_is_well || return 1
+    until_asked 12000 watcher_is_well || return 1
     NOTED=$STATUS_TEXT
 }
 
 # watcher_is_well: what is wrong stands in SEEN, and what to do.
 watcher_is_well() {
     local state changed started
-    pause 100
     SEEN='systemd does not answer'
     TZ=UTC sd_show 'ActiveState SubState StatusText ExecMainStartTimestamp' "$WATCH_UNIT" || return 1
     state=${UNIT_PROP["$WATCH_UNIT.ActiveState"]:-unknown}/${UNIT_PROP["$WATCH_UNIT.SubState"]:-unknown}

@@ -145,7 +145,7 @@ watcher_killed() {
     local round pid=0 began
     for round in 1 2 3; do
         SEEN="it did not come back from kill $((round - 1)) within 15 s"
-        until_ms 15000 watcher_runs_anew "$pid" || return 1
+        until_asked 15000 watcher_runs_anew "$pid" || return 1
         pid=$WATCHER_PID
         SEEN="the canary died of kill $((round - 1)) already"
         unit_alive "$CANARY" || return 1
@@ -169,7 +169,6 @@ watcher_killed() {
 
 # watcher_runs_anew PID: it runs as another process than PID, which is then WATCHER_PID.
 watcher_runs_anew() {
-    pause 50
     sd_show 'MainPID SubState' "$WATCHER" || return 1
     WATCHER_PID=${UNIT_PROP["$WATCHER.MainPID"]:-0}
     ((WATCHER_PID > 1 && WATCHER_PID != $1)) && [[ ${UNIT_PROP["$WATCHER.SubState"]:-} == running ]]
@@ -193,7 +192,7 @@ watcher_over() {
 watcher_put_away() {
     sd stop "$WATCHER"
     # A dead man at work has a child that a stop would leave behind.
-    until_ms 10000 watcher_away
+    until_asked 10000 watcher_away
     sd stop "$WATCHER_DEADMAN"
     sd reset-failed "$WATCHER" "$WATCHER_DEADMAN"
     if [[ -x $WATCHER_PYTHON ]] && grep -qsx THROUGH=redis "$RUNTIME_DIR/drill"; then watcher_ess forget; fi

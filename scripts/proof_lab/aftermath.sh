@@ -47,7 +47,7 @@ aftermath_certificate() {
     before=$(aftermath_events contained)
     aftermath_stop || return 1
     SEEN='not recorded within 15 s'
-    until_ms 15000 aftermath_more contained "$before" || return 1
+    until_asked 15000 aftermath_more contained "$before" || return 1
     line=$(grep -F '"event":"contained"' "$AFTERMATH_AUDIT" | tail -n 1)
     for unit in "${TRADING[@]}"; do
         SEEN="nothing about $unit in it"
@@ -58,9 +58,7 @@ aftermath_certificate() {
 
 # aftermath_more EVENT COUNT
 aftermath_more() {
-    (($(aftermath_events "$1") > $2)) && return 0
-    pause 100
-    return 1
+    (($(aftermath_events "$1") > $2))
 }
 
 aftermath_mailbox() {
@@ -70,7 +68,7 @@ aftermath_mailbox() {
     printf '%s\n' QT_ESS_SMTP_HOST=127.0.0.1 QT_ESS_SMTP_PORT=2525 QT_ESS_SMTP_SECURITY=none \
         QT_ESS_EMAIL_FROM=ess@desk.example QT_ESS_EMAIL_TO=desk@desk.example >>"$ESS_AFTERMATH_CONF"
     SEEN='it does not listen'
-    until_ms 5000 aftermath_listens || return 1
+    until_asked 5000 aftermath_listens || return 1
 }
 
 aftermath_listens() {
@@ -81,7 +79,7 @@ aftermath_told() {
     : >"$AFTERMATH_MAILS"
     aftermath_stop || return 1
     SEEN='no mail within 30 s'
-    until_ms 30000 grep -qs '^Subject: .*stopped' "$AFTERMATH_MAILS" || return 1
+    until_asked 30000 grep -qs '^Subject: .*stopped' "$AFTERMATH_MAILS" || return 1
     NOTED="a mail $WAITED ms after it"
     trip_back
 }

@@ -41,6 +41,6 @@ deaf_no_revival() {
 
 deaf_enforced() {
     SEEN='no enforcer runs'
-    until_ms 5000 held_enforcer none || return 1
+    until_asked 5000 held_enforcer none || return 1
     start_refused "${TRADING[0]}" || return 1
 }

@@ -97,12 +97,12 @@ held_enforcer_killed() {
     local round pid
     for round in 1 2 3 4 5; do
         SEEN="it was away after kill $((round - 1))"
-        until_ms 3000 held_enforcer none || return 1
+        until_asked 3000 held_enforcer none || return 1
         pid=${UNIT_PROP["quantum-ess-trigger.service.MainPID"]}
         kill -s KILL "$pid"
         start_refused "${TRADING[RANDOM % ${#TRADING[@]}]}" || return 1
         SEEN="it did not come back from kill $round"
-        until_ms 3000 held_enforcer "$pid" || return 1
+        until_asked 3000 held_enforcer "$pid" || return 1
     done
     NOTED='5 times, starts refused meanwhile'
 }
@@ -131,12 +131,13 @@ held_path() {
     SEEN='the flags do not gate while it is stopped'
     start_refused "${TRADING[0]}" || return 1
     SEEN='not within 15 s'
-    until_ms 15000 held_watched || return 1
+    until_asked 15000 held_watched || return 1
     MEASURED=$WAITED
 }
 
 held_watched() {
-    systemctl --quiet is-active quantum-ess.path && systemctl --quiet is-active quantum-ess-disk.path
+    sd_active quantum-ess.path quantum-ess-disk.path && [[ ${UNIT_PROP['quantum-ess.path.ActiveState']} == active &&
+        ${UNIT_PROP['quantum-ess-disk.path.ActiveState']} == active ]]
 }
 
 held_reexec() {

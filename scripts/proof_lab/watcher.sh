@@ -29,7 +29,7 @@ watcher_on() {
     printf '%s\n' QT_ESS_ENABLED=true QT_ESS_CHECK_INTERVAL=1 "QT_ESS_WATCH_REDIS_URL=$1" >"$WATCH_CONF"
     bounded 90 bash "$ESS_LIB/ops/install.sh" --configure
     SEEN='it does not run'
-    until_ms 20000 watcher_active
+    until_asked 20000 watcher_active
 }
 
 watcher_active() {
@@ -40,7 +40,7 @@ watcher_trips() {
     local ms
     trip_ready "${TRADING[@]}" && watcher_figure 1000 || return 1
     SEEN='it has not heard the first figure'
-    until_ms 15000 watcher_heard || return 1
+    until_asked 15000 watcher_heard || return 1
     stopwatch_start
     watcher_figure 100 && stopwatch_down "${TRADING[@]}" || return 1
     ms=$DOWN_MS

@@ -10,6 +10,7 @@ import pytest
 from tests.lab.proof.drill import (
     CANARY_FLAGS,
     PROOF,
+    THE_STOP_ALONE,
     failed,
     finish,
     kill,
@@ -85,7 +86,7 @@ def test_drill_after_a_killed_drill_cleans_up(host: Lab) -> None:
 
 def test_second_drill_is_refused(host: Lab) -> None:
     host.exec("rm", "-f", "/var/lib/quantum-ess/last-drill")
-    start(host, "--canary")
+    start(host, "--canary", script=part(host, "of_the_stop", THE_STOP_ALONE))
     host.wait_until(lambda: canary_latched(host), timeout=20)
     second = proof(host)
     assert second.returncode == 5

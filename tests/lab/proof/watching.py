@@ -36,12 +36,12 @@ ALONE = """
 """
 # Where it waits for what a sabotage keeps from coming, a part of that is enough.
 IMPATIENT = """
-    eval "$(declare -f until_ms | sed '1s/.*/until_ms_in_full ()/')"
-    until_ms() {
-        case $1 in
-            12000) until_ms_in_full 4000 "${@:2}" ;;
-            25000) until_ms_in_full 8000 "${@:2}" ;;
-            *) until_ms_in_full "$@" ;;
+    eval "$(declare -f until_every | sed '1s/.*/until_every_in_full ()/')"
+    until_every() {
+        case $3 in
+            12000) until_every_in_full "$1" "$2" 4000 "${@:4}" ;;
+            25000) until_every_in_full "$1" "$2" 8000 "${@:4}" ;;
+            *) until_every_in_full "$@" ;;
         esac
     }
 """
