@@ -31,7 +31,7 @@ aftermath_ess() {
 # aftermath_recorded: of the drill on the canary there is one event, its result.
 aftermath_recorded() {
     SEEN="not within $((AFTERMATH_RECORD / 1000)) s; see: journalctl -u quantum-ess-aftermath"
-    until_asked "$AFTERMATH_RECORD" aftermath_in_log || return 1
+    until_every 100 300 "$AFTERMATH_RECORD" aftermath_in_log || return 1
     MEASURED=$WAITED
 }
 

@@ -14,7 +14,7 @@ canary_reset() {
     local fd code
     [[ -d $RUNTIME_DIR && -d $STATE_DIR ]] || mkdir -p -- "$RUNTIME_DIR" "$STATE_DIR"
     canary_look
-    ((${#CANARY_LEFT[@]})) || latch_is_set || canary_wrote || return 0
+    ((${#CANARY_LEFT[@]})) || unit_alive "$CANARY" || latch_is_set || canary_wrote || return 0
     ! watcher_is_left || watcher_put_away
     sd stop "${CANARY_WATCH[@]}" "$CANARY_FIRST" "$CANARY_READER"
     exec {fd}>>"$RELEASE_LOCK"

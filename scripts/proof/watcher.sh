@@ -79,7 +79,7 @@ watcher_runs() {
     SEEN='the Python part is not installed; run install.sh'
     [[ -x $WATCHER_PYTHON ]] || return 1
     # Longer than a round: what was wrong for a moment is not.
-    until_asked 12000 watcher_is_well || return 1
+    until_every 100 500 12000 watcher_is_well || return 1
     NOTED=$STATUS_TEXT
 }
 

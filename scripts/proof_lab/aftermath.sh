@@ -47,7 +47,7 @@ aftermath_certificate() {
     before=$(aftermath_events contained)
     aftermath_stop || return 1
     SEEN='not recorded within 15 s'
-    until_asked 15000 aftermath_more contained "$before" || return 1
+    until_every 100 300 15000 aftermath_more contained "$before" || return 1
     line=$(grep -F '"event":"contained"' "$AFTERMATH_AUDIT" | tail -n 1)
     for unit in "${TRADING[@]}"; do
         SEEN="nothing about $unit in it"
@@ -79,7 +79,7 @@ aftermath_told() {
     : >"$AFTERMATH_MAILS"
     aftermath_stop || return 1
     SEEN='no mail within 30 s'
-    until_asked 30000 grep -qs '^Subject: .*stopped' "$AFTERMATH_MAILS" || return 1
+    until_every 100 300 30000 grep -qs '^Subject: .*stopped' "$AFTERMATH_MAILS" || return 1
     NOTED="a mail $WAITED ms after it"
     trip_back
 }
