@@ -9,6 +9,7 @@ import pytest
 
 from tests.lab.proof.drill import (
     CANARY_FLAGS,
+    CANARY_UNITS,
     PROOF,
     THE_STOP_ALONE,
     failed,
@@ -82,6 +83,16 @@ def test_drill_after_a_killed_drill_cleans_up(host: Lab) -> None:
         assert left_behind(host) == []
         assert last_drill(host)["result"] == "PASS"
         assert processes(host) == before
+
+
+def test_a_process_that_systemd_does_not_know_of_is_no_canary_put_away(host: Lab) -> None:
+    group = f"/sys/fs/cgroup/system.slice/{CANARY_UNITS[-1]}"
+    host.sh(
+        f"mkdir {group}; setsid sleep 60 </dev/null >/dev/null 2>&1 & echo $! >{group}/cgroup.procs"
+    )
+    assert host.state(CANARY_UNITS[-1]) == "inactive"
+    done = host.exec(part(host, "briefly", BRIEFLY), check=False, timeout=60)
+    assert failed(done)[0] == "what an earlier drill left is gone: the canary does not stop"
 
 
 def test_second_drill_is_refused(host: Lab) -> None:
