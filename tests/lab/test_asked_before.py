@@ -121,9 +121,9 @@ def stays_released(lab: Lab) -> None:
 @pytest.mark.parametrize("tool", TOOLS)
 def test_start_of_the_enforcer(armed: Lab, tool: str) -> None:
     """That it was started is the trip: one more start, with no flag, latched again."""
-    with late(armed, f"timeout {KICK}"):
+    with late(armed, f"systemctl {KICK}", before="sleep 0.8"):
         activate(armed)
-        assert is_late(armed)
+        await_late(armed)
         release(armed, tool)
         stays_released(armed)
 
@@ -149,7 +149,7 @@ def test_flag_on_a_slow_disk(armed: Lab, tool: str) -> None:
     with late(armed, f"sync {DRAFT}"):
         activate(armed)
         wait_latched(armed)
-        assert is_late(armed)
+        await_late(armed)
         release(armed, tool)
         stays_released(armed)
 
@@ -256,9 +256,9 @@ def test_who_only_tells_of_a_stop_is_not_waited_for(armed: Lab, tool: str) -> No
 
 @pytest.mark.parametrize("tool", TOOLS)
 def test_who_asks_while_a_release_waits_is_heard(armed: Lab, tool: str) -> None:
-    with late(armed, f"timeout {KICK}"):
+    with late(armed, f"systemctl {KICK}", before="sleep 0.8"):
         activate(armed)
-        assert is_late(armed)
+        await_late(armed)
         script = f"{tool} deactivate & pid=$!; sleep 0.7; {CONTROLLER} activate; wait $pid"
         done = armed.sh(script, check=False, timeout=30)
         assert done.returncode == 6, done.stdout + done.stderr
