@@ -39,7 +39,7 @@ def run(*argv: str, **environment: str) -> int:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         env={**os.environ, **environment},
-        timeout=20,
+        timeout=60,
         check=False,
     ).returncode
 
