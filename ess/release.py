@@ -7,15 +7,13 @@ latch again.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import time
 from typing import TYPE_CHECKING
 
-from ess import bounded, journal, latch, outlast, plan, request, spool, text, trip, tripset
+from ess import bounded, journal, latch, outlast, plan, ready, request, spool, text, trip, tripset
 from ess.consent import permission
 from ess.console import Console
-from ess.containment import look
 from ess.errors import EssError, ManagerError, ReleaseError
 from ess.exits import ExitCode
 from ess.interrupts import Interrupts
@@ -26,7 +24,7 @@ from ess.restart import POLL, Restart
 from ess.unlatch import Unlatching
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from ess.config import Config
     from ess.manager import Manager
@@ -37,8 +35,6 @@ if TYPE_CHECKING:
 _PATIENCE = 10.0
 # How long the enforcer and the path unit may take over the end of the latch (s).
 _ARM_LIMIT = 5.0
-# How long it may take to start watching the flag (s).
-_START_LIMIT = 1.0
 # Copies of the flag that the enforcer may still be making; more are not its.
 _LATE_COPIES = 3
 # How long a disk may take to note what a release did (s).
@@ -53,7 +49,7 @@ def deactivate(paths: Paths, order: Order) -> ExitCode:
     what was started cannot be stopped again.
     """
     console = Console()
-    with Interrupts() as interrupts, _lock(paths), _unchanged():
+    with Interrupts() as interrupts, ready.lock(paths), _unchanged():
         if latch.state(paths) is State.CLEAR and not os.path.lexists(paths.running):
             console.out("ESS STATUS: INACTIVE\nThe latch is not set: nothing to release.")
             return ExitCode.DONE
@@ -62,13 +58,13 @@ def deactivate(paths: Paths, order: Order) -> ExitCode:
             what = f"release refused: a request to stop waits in {paths.requests}, nobody takes it"
             raise ReleaseError(what, f"look at: systemctl status {paths.request_unit}")
         asked = latch.asked(paths)
-        _await_watched(paths, manager)
+        ready.await_watched(paths, manager)
         trip_set = tripset.for_trip(paths)
         for note in trip_set.notes:
             console.error(note)
         # Without a latch this finishes a release that was cut short: that started what lives.
         if latch.state(paths) is not latch.State.CLEAR:
-            _await_contained(paths, trip_set.trading)
+            ready.await_contained(paths, trip_set.trading)
         units = plan.choose(paths, order.which, trip_set, manager)
         reason = permission(console, paths, units, order, trip_set.settings)
         outlast.outlast(paths)
@@ -233,67 +229,3 @@ def _unchanged() -> Iterator[None]:
         yield
     except (ReleaseError, ManagerError) as error:
         raise ReleaseError(f"{error.what}; the latch is still set", error.hint) from error
-
-
-def _await_watched(paths: Paths, manager: Manager) -> None:
-    """Return once the unit that watches the flag is there to do so again after the release.
-
-    Raises ReleaseError when it does not start, and when systemd does not answer.
-    """
-    unit = paths.path_unit
-    deadline = time.monotonic() + _START_LIMIT
-    while not _is_active(unit, manager):
-        if time.monotonic() > deadline:
-            what = f"release refused: {unit} does not start, so nothing would watch the flag"
-            raise ReleaseError(what, f"look at: systemctl status {unit}")
-        # That it may not be started at all is found out above.
-        with contextlib.suppress(ManagerError):
-            manager.start([unit])
-        time.sleep(POLL)
-
-
-def _is_active(unit: str, manager: Manager) -> bool:
-    try:
-        return manager.show([unit], ["ActiveState"])[unit].get("ActiveState") == "active"
-    except ManagerError as error:
-        what = "release refused: systemd does not answer"
-        raise ReleaseError(what, "see RUNBOOK.md, systemd is broken") from error
-
-
-def _await_contained(paths: Paths, trading: Sequence[str]) -> None:
-    """Return once trading is proved dead: what outlives SIGKILL, a release would free.
-
-    Raises ReleaseError when that takes longer than a stop may.
-    """
-    deadline = time.monotonic() + _ARM_LIMIT
-    while not (seen := look(paths, trading)).empty:
-        if time.monotonic() > deadline:
-            alive = ", ".join(seen.units()) or text.clean(seen.error)
-            raise ReleaseError(
-                f"release refused: still alive: {alive}",
-                "stop it with: ess activate; what survives that goes with a reboot only",
-            )
-        time.sleep(POLL)
-
-
-@contextlib.contextmanager
-def _lock(paths: Paths) -> Iterator[None]:
-    """Hold the release lock, which the kernel drops with the process. Raises ReleaseError."""
-    try:
-        os.makedirs(paths.runtime_dir, mode=0o755, exist_ok=True)
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        descriptor = os.open(paths.release_lock, flags, 0o644)
-    except OSError as error:
-        what = f"release refused: cannot write {paths.release_lock}: {error.strerror}"
-        raise ReleaseError(what, "is /run full? make room, then deactivate again") from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-        yield
-    except BlockingIOError as error:
-        holder = text.clean(os.pread(descriptor, 20, 0).decode("ascii", "replace"))
-        what = f"another release is running (pid {holder or 'unknown'}); this one did nothing"
-        raise ReleaseError(what, "wait for it, or end it with Ctrl-C in its terminal") from error
-    finally:
-        os.close(descriptor)

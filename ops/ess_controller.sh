@@ -44,14 +44,14 @@ early_flag() {
 
 # load VERB: a part that a verb does not need may be broken.
 load() {
-    local here=${BASH_SOURCE[0]} part rest=(activate ask unlatch release restart request asked sentry status)
+    local here=${BASH_SOURCE[0]} part rest=(activate ask unlatch ready release restart request asked sentry status)
     case $1 in
         enforce) rest=(byhand) ;;
         activate) rest=(activate ask) ;;
         request) rest=(request asked) ;;
         sentry) rest=(sentry) ;;
         status | doctor) rest=(status) ;;
-        deactivate) rest=(activate unlatch release restart request) ;;
+        deactivate) rest=(activate unlatch ready release restart request) ;;
     esac
     # The installed one is no link, and two processes less are some ms less.
     if [[ $here == /* && ! -L $here ]]; then here=${here%/*}; else here=$(dirname -- "$(readlink -f -- "$here")"); fi

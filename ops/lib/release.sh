@@ -4,7 +4,6 @@
 # flags are gone sets the latch again.
 
 RELEASE_POLL=50        # ms
-RELEASE_PATIENCE=5     # s for a busy systemd to answer
 RELEASE_ARM_LIMIT=5000 # ms for the enforcer to end and the path to watch again
 
 # release REASON YES WHICH: WHICH is running, all or none. Exit code 0, 6, or 4 when it failed and what it had
@@ -14,7 +13,7 @@ release() {
     trap 'release_refused_by_signal' INT TERM HUP QUIT
     # A reader that went away, or Ctrl-Z, may not leave a release standing half-way.
     trap '' PIPE TSTP
-    release_lock && release_disk || return "$EXIT_RELEASE_FAILED"
+    ready_lock && ready_disk || return "$EXIT_RELEASE_FAILED"
     if ! latch_is_set && [[ ! -e $RUNNING_FILE ]]; then
         tell 'ESS STATUS: INACTIVE'
         tell 'The latch is not set: nothing to release.'
@@ -26,7 +25,8 @@ release() {
     config_for_trip
     config_order_known
     [[ -z $CONFIG_NOTE ]] || complain "configuration not usable: $CONFIG_NOTE"
-    release_ready && release_contained && release_choose "$which" && release_permission "$reason" "$yes" || return "$EXIT_RELEASE_FAILED"
+    ready_watched && ready_contained && release_choose "$which" && release_permission "$reason" "$yes" && ready_outlast ||
+        return "$EXIT_RELEASE_FAILED"
     operator_name
     enforce_content
     ACTIVATION=${LATCH[id]:-}
@@ -34,62 +34,6 @@ release() {
     release_tell begun
     trap 'release_interrupted' INT TERM HUP QUIT
     release_flags && release_wait_armed && release_start && release_done
-}
-
-release_lock() {
-    local holder
-    [[ -d $RUNTIME_DIR ]] || mkdir -p -- "$RUNTIME_DIR" 2>/dev/null
-    if ! { exec {RELEASE_FD}>>"$RELEASE_LOCK"; } 2>/dev/null; then
-        complain "release refused: cannot write $RELEASE_LOCK" 'Is /run full? Make room, then deactivate again.'
-        return 1
-    fi
-    if ! flock -n "$RELEASE_FD"; then
-        read -r holder 2>/dev/null <"$RELEASE_LOCK"
-        complain "another release is running (pid ${holder:-unknown}); this one did nothing" 'Wait for it, or end it with Ctrl-C in its terminal.'
-        return 1
-    fi
-    : >"$RELEASE_LOCK"
-    printf '%s\n' "$$" >&"$RELEASE_FD"
-}
-
-# release_ready: systemd answers, and what watches the flag is there to do so again. Else nothing is touched.
-release_ready() {
-    local path=$UNIT_PREFIX.path
-    SYSTEMD_TIMEOUT=$RELEASE_PATIENCE
-    if ! sd_active "$path"; then
-        complain 'release refused: systemd does not answer; the latch is still set' 'See RUNBOOK.md, "systemd is broken".'
-        return 1
-    fi
-    [[ ${UNIT_PROP["$path.ActiveState"]:-} == active ]] || sd start -- "$path" && return 0
-    complain "release refused: $path does not start, so nothing would watch the flag; the latch is still set" \
-        "Look at: systemctl status $path"
-    return 1
-}
-
-# release_disk: the disk with the latch answers.
-release_disk() {
-    local on_disk=$STATE_DIR
-    disk_answers && return 0
-    complain "release refused: the disk with $on_disk does not answer; the latch is still set" 'Mend the disk, then deactivate again.'
-    return 1
-}
-
-# release_contained: trading is proved dead, or is within 5 s. A release takes the gate away, and what
-# outlives SIGKILL would be free.
-release_contained() {
-    local tries=0
-    # Without a latch this finishes a release that was cut short: what lives was started by that.
-    latch_is_set || return 0
-    contain_begin 1
-    CONTAIN_DEADLINE=$NOW_NEVER
-    contain_look
-    while ((${#SURVIVORS[@]} && tries++ < 100)); do
-        pause "$RELEASE_POLL"
-        contain_look
-    done
-    ((${#SURVIVORS[@]})) || return 0
-    complain "release refused: still alive: ${SURVIVORS[*]}; the latch is still set" 'Stop it first: ess_controller.sh activate; what survives that goes away with a reboot only.'
-    return 1
 }
 
 # release_choose WHICH: into RELEASE_SET what will be started, decided before anything is removed.
@@ -181,14 +125,11 @@ release_tell_units() {
 # the release is through: a list without a latch is how the sentry knows one that was cut short.
 release_flags() {
     [[ -e $RUNNING_FILE ]] || snapshot_write $'unknown\n' 2>/dev/null
-    stoppers_outlast || return "$EXIT_RELEASE_FAILED"
-    # After the marker: who asks later sees that, and who asked before has left his trace.
+    # Since we have looked, before this was written down.
     latch_asked
-    if [[ $LATCH_ASKED != "$RELEASE_ASKED" ]] || request_waits; then
-        rm -f -- "$RELEASING"
-        complain 'release refused: meanwhile somebody has asked for the stop again; the latch is still set' \
-            'Find out who and why (status), then deactivate again.'
-        return "$EXIT_RELEASE_FAILED"
+    if [[ $LATCH_ASKED != "$RELEASE_ASKED" ]]; then
+        release_stopped
+        return
     fi
     if unlatch; then
         release_still_clear
@@ -232,6 +173,10 @@ release_armed() {
 # release_still_clear: false, and trading is down again, when somebody else has set the latch meanwhile.
 release_still_clear() {
     unlatch_gone && ! request_waits && return 0
+    release_stopped
+}
+
+release_stopped() {
     journal 1 '=== ESS DEACTIVATION ABORTED: the latch was set again ===' EVENT=release-failed
     release_tell failed 'the latch was set again'
     complain 'release stopped: somebody or something has set the latch again'
@@ -272,6 +217,7 @@ release_tell() {
 }
 
 release_refused_by_signal() {
+    rm -f -- "$RELEASING"
     printf '\n' >&2
     complain 'not released: interrupted; nothing was changed'
     exit "$EXIT_RELEASE_FAILED"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.lab.rig import BOT, ENFORCER, STUBBORN, assert_held, ess, touch, wait_contained
+from tests.lab.rig import BOT, ENFORCER, SENTRY, STUBBORN, assert_held, ess, touch, wait_contained
 from tests.lab.stack import TRADING_UNITS
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ def test_unit_that_conflicts_with_ours(arm_lab: ArmLab, units: tuple[str, ...]) 
 
         lab.systemctl("stop", ENEMY)
         lab.systemctl("start", *PATHS)
+        # In the middle of a round nobody starts another.
+        lab.wait_until(lambda: lab.state(SENTRY) == "inactive", what="its round is over")
         lab.systemctl("start", "--no-block", ENEMY)
         lab.wait_until(lambda: lab.state(ENFORCER) == "active", 2, "it is back once more")
         assert_held(lab, ALL)

@@ -131,4 +131,4 @@ def test_a_release_that_comes_to_nothing_half_way_is_taken_back(host: Lab) -> No
             done = release.result()
             assert (done.returncode, any_flag(host)) == (6, True)
             assert "no process can be made here: release failed; latched again" in done.stderr
-            assert alive(host, ALL) == []
+            wait_contained(host, ALL)

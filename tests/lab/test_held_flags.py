@@ -65,7 +65,7 @@ def test_flags_deleted(armed: Lab, script: str) -> None:
     armed.wait_until(lambda: armed.exists(RUNNING), what="what ran is written down")
     before, drill = starts(armed), armed.read(DRILL)
     # What is dropped into the spool meanwhile makes rm say that a directory is not empty.
-    armed.sh(f"for try in {{1..5}}; do {{ {script}; }} && exit; done; exit 1")
+    armed.sh(f"for try in {{1..9}}; do {{ {script}; }} && exit; sleep 0.1; done; exit 1")
     wait_latched(armed)
     assert starts(armed) == before
     assert_held(armed)
