@@ -15,6 +15,7 @@ from tests.lab.rig import (
     RUNNING,
     SENTRY,
     VAR_FLAG,
+    alive,
     any_flag,
     assert_held,
     assert_released,
@@ -40,6 +41,7 @@ TIMER = "quantum-ess-sentry.timer"
 MEMBER = ("setpriv", "--reuid=quantum-ess", "--regid=quantum-ess", "--clear-groups")
 PACKAGE = "/opt/quantum-ess/venv/lib/python*/site-packages/ess"
 LATE = "/run/late"
+STOPPERS = "/run/quantum-ess/stoppers"
 DRAFT = "-- /var/lib/quantum-ess/.ESS_ON"
 # How long (s) a word to systemd takes that is just not too slow to be waited for.
 SLOWLY = 0.7
@@ -296,5 +298,39 @@ def stays_released_but_for(lab: Lab) -> None:
 
 def test_nobody_but_root_can_hold_a_release_up(armed: Lab) -> None:
     trip(armed)
-    assert armed.sh("stat -c %a /run/quantum-ess/stoppers").stdout == "600\n"
+    assert armed.sh(f"stat -c %a {STOPPERS}").stdout == "600\n"
     assert ess(armed, "deactivate").returncode == 0
+
+
+@pytest.mark.parametrize(("asks", "tool"), in_turn(TOOLS, TOOLS))
+def test_a_journal_that_hangs_holds_no_release_up(armed: Lab, asks: str, tool: str) -> None:
+    """What an activate has to tell waits for it for long."""
+    armed.sh("systemctl kill -s STOP systemd-journald")
+    try:
+        activate(armed, asks)
+        began = time.monotonic()
+        release(armed, tool)
+        assert time.monotonic() - began < 5
+    finally:
+        armed.sh("systemctl kill -s CONT systemd-journald")
+    assert_released(armed)
+
+
+ODD = ("mkfifo", "ln -s stoppers", "ln -s /dev/full", f"ln -s {RUN_FLAG}", "mkdir -m 0")
+
+
+@pytest.mark.parametrize(("make", "tool"), in_turn(ODD, TOOLS))
+def test_whatever_lies_there_neither_stop_nor_release_hangs(
+    armed: Lab, make: str, tool: str
+) -> None:
+    armed.sh(f"rm -rf {STOPPERS}; {make} {STOPPERS}")
+    try:
+        began = time.monotonic()
+        armed.exec(tool, "activate")
+        assert time.monotonic() - began < 2
+        assert alive(armed) == []
+        await_list(armed)
+        release(armed, tool)
+    finally:
+        armed.sh(f"rm -rf {STOPPERS}")
+    assert_released(armed)
